@@ -1,0 +1,23 @@
+"""algonets: put algorithms into neural networks.
+
+Every algorithm is a layer through which gradients flow. The rooms are imported as attributes:
+``algonets.dp``, ``algonets.losses``, ``algonets.distributions``, ``algonets.semirings``, ``algonets.tconorms``.
+"""
+
+from algonets import distributions, dp, losses, semirings, tconorms
+from algonets._core.backend import active_backend, backend, get_num_threads, native_status, set_num_threads
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "active_backend",
+    "backend",
+    "distributions",
+    "dp",
+    "get_num_threads",
+    "losses",
+    "native_status",
+    "semirings",
+    "set_num_threads",
+    "tconorms",
+]

@@ -1,0 +1,72 @@
+"""Checks of arguments that every room shares."""
+
+import math
+import numbers
+from typing import Any
+
+import torch
+
+from algonets._core.errors import reject, reject_type, require
+
+__all__ = [
+    "as_scale",
+    "check_at_least",
+    "check_finite_or_minus_inf",
+    "check_floating",
+    "check_positive",
+    "check_same_kind",
+]
+
+
+def check_floating(call: str, value: Any) -> torch.Tensor:
+    """Return ``value`` if it is a real floating-point tensor, else raise a ``TypeError``."""
+    if not isinstance(value, torch.Tensor):
+        reject_type(call, "must be a torch.Tensor", value, "Convert it with torch.as_tensor(...).")
+    if not value.dtype.is_floating_point:
+        reject_type(call, "must be a floating-point tensor", value, "Convert it with .float() or .double().")
+    return value
+
+
+def check_same_kind(call: str, value: torch.Tensor, like: torch.Tensor, like_name: str) -> None:
+    """Require the dtype and the device of ``like``."""
+    if value.dtype != like.dtype:
+        reject_type(call, f"must have the dtype of {like_name} ({like.dtype})", value, f"Use .to({like.dtype}).")
+    if value.device != like.device:
+        reject(call, f"must be on the device of {like_name} ({like.device})", str(value.device))
+
+
+def check_finite_or_minus_inf(call: str, value: torch.Tensor) -> None:
+    """Reject NaN and +inf; -inf stays allowed, as the score of what is forbidden."""
+    # One reduction in the common case: NaN and +inf both make `amax < inf` false.
+    if value.numel() and not bool(value.detach().amax() < math.inf):
+        what = "NaN" if bool(value.detach().isnan().any()) else "+inf"
+        reject(call, "must hold finite scores or -inf (forbidden)", what, "Look for a diverged network or log(0).")
+
+
+def check_positive(call: str, value: Any, remedy: str = "") -> None:
+    """Require a number or tensor that is positive and finite in every entry."""
+    if isinstance(value, torch.Tensor):
+        good = bool(((value.detach() > 0) & value.detach().isfinite()).all())
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+        good = 0 < float(value) < math.inf
+    else:
+        reject_type(call, "must be a positive number or tensor", value, remedy)
+    require(good, call, "must be positive and finite", value, remedy)
+
+
+def check_at_least(call: str, value: Any, least: int) -> int:
+    """Require an integer of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        reject_type(call, "must be an integer", value)
+    require(int(value) >= least, call, f"must be at least {least}", value)
+    return int(value)
+
+
+def as_scale(call: str, value: Any) -> float | torch.Tensor:
+    """Validate a scale (or temperature): a positive float, or a positive floating tensor that may need a gradient."""
+    if isinstance(value, torch.Tensor):
+        check_floating(call, value)
+        check_positive(call, value)
+        return value
+    check_positive(call, value)
+    return float(value)
