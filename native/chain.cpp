@@ -95,7 +95,7 @@ template <class In> void certify(const Chain<In>& c, int64_t begin, int64_t end,
   const int64_t S = c.states, Sp = padded<In>(S);
   Scratch<In> row(Sp);
   bool holes = false;
-  double shared_range = is_shared(c) ? finite_range<In>(c.transition, S * S, &holes) : 0;
+  double shared_range = is_shared(c) && c.steps > 1 ? finite_range<In>(c.transition, S * S, &holes) : 0;
   const bool shared_holes = holes;
   for (int64_t b = begin; b < end; ++b) {
     double range = 0;

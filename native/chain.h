@@ -10,7 +10,7 @@ enum ChainMode : std::int8_t { kScaled = 0, kScaledDouble = 1, kLogSpace = 2 };
 
 template <class In> struct Chain {
   const In* unary;       // (B, T, S), contiguous
-  const In* transition;  // [b * transition_b + t * transition_t + i * S + j]; strides of 0 share
+  const In* transition;  // [b * transition_b + t * transition_t + i * S + j]; strides of 0 share; unread if T = 1
   const In* start;       // [b * start_b + s], or null
   const In* end;         // [b * end_b + s], or null
   const std::int64_t* lengths;  // (B,), each in 1..T

@@ -197,7 +197,7 @@ void chain_viterbi(In1<In> unary, In1<In> transition, std::optional<In1<In>> sta
   threads = useful_threads(c, threads);
   const Plan plan(c, kernels, threads, false);
   Aligned matrix, transposed;
-  if (!c.transition_b && !c.transition_t) {
+  if (!c.transition_b && !c.transition_t && c.steps > 1) {
     const std::size_t bytes = kernels.shared_size(c.states, false) * sizeof(In);
     matrix.allocate(bytes);
     transposed.allocate(bytes);

@@ -12,7 +12,15 @@ except ImportError as error:  # no C++ compiler when the package was built
 else:
     _why_not = ""
 
-__all__ = ["active_backend", "backend", "get_num_threads", "native", "native_status", "set_num_threads", "use_native"]
+__all__ = [
+    "active_backend",
+    "backend",
+    "get_num_threads",
+    "native",
+    "native_status",
+    "set_num_threads",
+    "use_native",
+]
 
 _CHOICES = ("auto", "native", "torch")
 _DTYPES = (torch.float32, torch.float64)
@@ -20,7 +28,7 @@ _setting = "auto"
 _threads: int | None = None
 
 
-class backend:  # noqa: N801 - reads as a function: `with an.backend("torch"):`
+class backend:
     """Choose the backend of every operation, for the whole process.
 
     ``backend("torch")`` forces the plain-torch reference, ``backend("native")`` demands the compiled CPU
@@ -75,7 +83,7 @@ def native_status() -> tuple[bool, str]:
     return (_native is not None, _native.isa() if _native is not None else _why_not)
 
 
-def native():  # noqa: ANN201 - the extension module has no type
+def native():
     """Return the extension module; call it only after :func:`use_native` said yes."""
     if _native is None:
         raise RuntimeError(f"the compiled kernels of algonets are not available: {_why_not}")

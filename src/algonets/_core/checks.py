@@ -5,6 +5,7 @@ import numbers
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from algonets._core.errors import reject, reject_type, require
 
@@ -15,7 +16,25 @@ __all__ = [
     "check_floating",
     "check_positive",
     "check_same_kind",
+    "values_visible",
 ]
+
+
+def values_visible(*tensors: torch.Tensor | None) -> bool:
+    """Tell whether checks may read the values: not under ``torch.compile``, ``vmap`` or on meta tensors."""
+    if torch.compiler.is_compiling():
+        return False
+    wrapped = torch._C._functorch.is_batchedtensor
+    return not any(t is not None and (t.device.type == "meta" or _hides(t, wrapped)) for t in tensors)
+
+
+def _hides(tensor: torch.Tensor, is_batched: Any) -> bool:
+    # grad(vmap(...)) and vmap(grad(...)) nest wrappers: look through all of them.
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if is_batched(tensor):
+            return True
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return isinstance(tensor, FakeTensor)
 
 
 def check_floating(call: str, value: Any) -> torch.Tensor:
@@ -38,15 +57,20 @@ def check_same_kind(call: str, value: torch.Tensor, like: torch.Tensor, like_nam
 def check_finite_or_minus_inf(call: str, value: torch.Tensor) -> None:
     """Reject NaN and +inf; -inf stays allowed, as the score of what is forbidden."""
     # One reduction in the common case: NaN and +inf both make `amax < inf` false.
-    if value.numel() and not bool(value.detach().amax() < math.inf):
+    if value.numel() and values_visible(value) and not bool(value.detach().amax() < math.inf):
         what = "NaN" if bool(value.detach().isnan().any()) else "+inf"
-        reject(call, "must hold finite scores or -inf (forbidden)", what, "Look for a diverged network or log(0).")
+        reject(
+            call,
+            "must hold finite scores or -inf (forbidden)",
+            what,
+            "Look for a diverged network or log(0).",
+        )
 
 
 def check_positive(call: str, value: Any, remedy: str = "") -> None:
     """Require a number or tensor that is positive and finite in every entry."""
     if isinstance(value, torch.Tensor):
-        good = bool(((value.detach() > 0) & value.detach().isfinite()).all())
+        good = not values_visible(value) or bool(((value.detach() > 0) & value.detach().isfinite()).all())
     elif isinstance(value, numbers.Real) and not isinstance(value, bool):
         good = 0 < float(value) < math.inf
     else:

@@ -23,7 +23,7 @@ def flatten_batch(tensor: torch.Tensor, event_dims: int) -> torch.Tensor:
 
 def unflatten_batch(tensor: torch.Tensor, batch_shape: torch.Size, dim: int = 0) -> torch.Tensor:
     """Undo :func:`flatten_batch` in dimension ``dim``."""
-    return tensor.reshape(*tensor.shape[:dim], *batch_shape, *tensor.shape[dim + 1 :])
+    return tensor.reshape((*tensor.shape[:dim], *batch_shape, *tensor.shape[dim + 1 :]))
 
 
 def broadcast_batch(call: str, tensor: torch.Tensor, batch_shape: torch.Size, event_dims: int) -> torch.Tensor:

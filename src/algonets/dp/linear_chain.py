@@ -1,0 +1,506 @@
+"""The linear chain (Markov chain, linear-chain CRF): one algorithm, three ways into a network."""
+
+import math
+from typing import final
+
+import torch
+
+from algonets._core.backend import use_native
+from algonets._core.checks import as_scale, check_at_least
+from algonets._core.errors import reject, reject_type, require
+from algonets._core.numerics import log_softmax, logsumexp, masked_sum, product_or_zero
+from algonets._core.shapes import unflatten_batch
+from algonets.dp import _chain_native as kernels
+from algonets.dp import _chain_reference as reference
+from algonets.dp._chain_factors import ChainFactors, canonical, check_labels
+from algonets.semirings import Boolean, Counting, Semiring
+
+__all__ = ["LinearChain", "viterbi"]
+
+
+@final
+class LinearChain:
+    r"""All label sequences of a chain, scored by unary and transition factors.
+
+    .. math:: s(y) = \text{start}_{y_1} + \sum_{t=1}^{T} u_{t, y_t} + \sum_{t=1}^{T-1} A^{(t)}_{y_t, y_{t+1}}
+              + \text{end}_{y_T}, \qquad p(y) = e^{s(y)} / Z
+
+    The object holds the factors; each method is one algorithm on them. The three ways into a network:
+    **pool** (:meth:`max`, gradient to the selected scores), **unroll** (:meth:`messages`, :meth:`mean_field`,
+    gradient through the iterations), **analytic** (:meth:`log_partition`, :meth:`marginals`, whose gradients are
+    marginals in closed form).
+
+    Args:
+        unary: Scores ``u`` (log-potentials, any real, -inf forbids), shape ``(*batch, T, S)``.
+        transition: Scores from label i to label j, ``(S, S)`` shared, ``(*batch, S, S)`` or
+            ``(*batch, T - 1, S, S)``; leading dimensions of size 1 are shared by the batch.
+        start: Scores of the first label, ``(S,)`` or ``(*batch, S)``; none by default.
+        end: Scores of the last label, likewise.
+        lengths: Integers in ``1 .. T``, shape ``batch``; all ``T`` by default. What lies beyond is ignored.
+
+    Raises:
+        ValueError: wrong shapes; NaN or +inf scores; lengths outside ``1 .. T``.
+        TypeError: integer tensors where scores belong, or mixed dtypes.
+
+    Differentiability: stated by each method; wherever a second derivative is promised it is right on both
+    backends. Half types are computed, and returned, in float32.
+
+    Cost: ``O(batch T S^2)`` time. The native kernels need memory linear in ``T S`` and choose per sequence
+    between scaled float32, scaled float64 and exact log space, so that nothing underflows.
+
+    References:
+        J. Lafferty, A. McCallum, F. Pereira, *Conditional Random Fields*, ICML 2001.
+        L. Rabiner, *A Tutorial on Hidden Markov Models*, Proceedings of the IEEE 77(2), 1989.
+
+    Example:
+        >>> chain = LinearChain(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.zeros(2, 2))
+        >>> chain.argmax().tolist(), chain.max().item()
+        ([1, 0], 3.0)
+        >>> chain.count().item()
+        4.0
+    """
+
+    def __init__(
+        self,
+        unary: torch.Tensor,
+        transition: torch.Tensor,
+        start: torch.Tensor | None = None,
+        end: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+    ):
+        given = [unary, transition, start, end]
+        unary, transition, start, end = (_widen(x) for x in given)
+        self._factors, self.batch_shape = canonical("LinearChain", unary, transition, start, end, lengths)  # pyright: ignore
+
+    @classmethod
+    def _from_factors(cls, factors: ChainFactors, batch_shape: torch.Size) -> "LinearChain":
+        chain = cls.__new__(cls)
+        chain._factors, chain.batch_shape = factors, batch_shape
+        return chain
+
+    @property
+    def num_steps(self) -> int:
+        """Positions ``T`` of the padded sequences."""
+        return self._factors.unary.shape[1]
+
+    @property
+    def num_states(self) -> int:
+        """Labels ``S``."""
+        return self._factors.unary.shape[2]
+
+    @property
+    def lengths(self) -> torch.Tensor:
+        """Lengths of the sequences, shape ``batch``, int64."""
+        return self._unflatten(self._factors.lengths)
+
+    def __repr__(self) -> str:
+        shape = tuple(self.batch_shape)
+        return f"LinearChain(batch={shape}, num_steps={self.num_steps}, num_states={self.num_states})"
+
+    # ---- pool: the best sequence ---------------------------------------------------------------------------
+
+    def argmax(self) -> torch.Tensor:
+        """Return the best label sequence (Viterbi).
+
+        Returns:
+            int64 labels ``(*batch, T)``; -1 beyond the length, and everywhere where no sequence is allowed.
+            Ties: the lowest last label, then backwards the lowest label that leads to it.
+
+        Differentiability: none (integers); see :meth:`max`.
+
+        Cost: ``O(batch T S^2)`` time; no back-pointers are kept.
+
+        References:
+            A. Viterbi, IEEE Transactions on Information Theory 13(2), 1967.
+        """
+        return self._unflatten(self._argmax())
+
+    def max(self) -> torch.Tensor:
+        r"""Return the score of the best label sequence, :math:`\max_y s(y)`: the *pool* way.
+
+        Returns:
+            ``(*batch,)``; -inf (with a zero gradient) where no sequence is allowed.
+
+        Differentiability: piecewise linear; the gradient is the 0/1 indicator of :meth:`argmax` (Danskin).
+
+        References:
+            J. Danskin, *The Theory of Max-Min*, 1967. A. Osokin, *How to put algorithms into neural networks*, 2019.
+        """
+        labels = self._argmax()
+        return self._unflatten(self._score(labels.clamp_min(0), labels[:, 0] >= 0))
+
+    def topk(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the ``k`` best label sequences.
+
+        Args:
+            k: How many, at least 1.
+
+        Returns:
+            Scores ``(*batch, k)`` in descending order, -inf where there are fewer sequences, and int64 labels
+            ``(*batch, k, T)``, -1 there and beyond the length.
+
+        Differentiability: scores piecewise linear, as :meth:`max`.
+
+        Cost: ``O(batch T S^2 k)`` time, ``O(batch T S k)`` memory.
+        """
+        k = check_at_least("LinearChain.topk(k)", k, 1)
+        labels = reference.topk(self._factors, k)
+        scores = torch.stack([self._score(path.clamp_min(0), path[:, 0] >= 0) for path in labels.unbind(1)], 1)
+        return self._unflatten(scores), self._unflatten(labels)
+
+    # ---- analytic: sums over all sequences ----------------------------------------------------------------
+
+    def log_partition(self, temperature: float | torch.Tensor = 1.0) -> torch.Tensor:
+        r"""Return the smooth maximum :math:`\tau \log \sum_y e^{s(y) / \tau}`, at 1 the log-partition.
+
+        Args:
+            temperature: :math:`\tau > 0`; towards 0 the result tends to :meth:`max`.
+
+        Returns:
+            ``(*batch,)``; -inf, with a zero gradient, where no sequence is allowed.
+
+        Differentiability: any order. The first derivative (the marginals) comes from the hand-written
+        forward-backward kernel; higher ones differentiate the plain-torch recursion.
+
+        Cost: one matrix product of ``S x S`` a step; backward three. Memory ``O(1)`` beyond the inputs.
+        """
+        scale = as_scale("LinearChain.log_partition(temperature)", temperature)
+        factors = self._tempered(scale)
+        if use_native("LinearChain.log_partition", *factors[:4]):
+            value = kernels.log_partition(*factors)
+        else:
+            value = reference.log_partition(factors)
+        return self._unflatten(value if isinstance(scale, float) and scale == 1 else value * scale)
+
+    def marginals(self, temperature: float | torch.Tensor = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+        r"""Return the marginals :math:`P(y_t = i)` and :math:`P(y_t = i, y_{t+1} = j)`.
+
+        Args:
+            temperature: :math:`\tau > 0` as in :meth:`log_partition`.
+
+        Returns:
+            ``(*batch, T, S)`` and ``(*batch, T - 1, S, S)`` probabilities; zero beyond the length, and where no
+            sequence is allowed.
+
+        Differentiability: any order (the derivative differentiates the plain-torch recursion).
+
+        Cost: ``O(batch T S^2)`` time and memory for the pairwise part.
+        """
+        factors = self._tempered(as_scale("LinearChain.marginals(temperature)", temperature))
+        nodes, pairs = self._marginals(factors)
+        return self._unflatten(nodes), self._unflatten(pairs)
+
+    def entropy(self) -> torch.Tensor:
+        r"""Return the Shannon entropy :math:`-\sum_y p(y) \log p(y)` in nats, ``(*batch,)``.
+
+        Zero where no sequence is allowed. Differentiability: any order.
+        """
+        return self.cross_entropy(self)
+
+    def cross_entropy(self, other: "LinearChain") -> torch.Tensor:
+        r"""Return :math:`-\sum_y p(y) \log q(y)` in nats for ``self`` = p and ``other`` = q, ``(*batch,)``.
+
+        +inf where q forbids what p allows. Differentiability: any order, with respect to both.
+
+        Raises:
+            ValueError: unless both chains have the same batch shape, steps, states and lengths.
+        """
+        self._require_alike("LinearChain.cross_entropy(other)", other)
+        nodes, pairs = self._marginals(self._factors)
+        q = other._factors
+        inside = q.inside()
+        expected = masked_sum(product_or_zero(nodes, q.scores()), inside.unsqueeze(-1), (1, 2))
+        if pairs.shape[1]:
+            weighted = product_or_zero(pairs, q.transition.expand_as(pairs))
+            expected = expected + masked_sum(weighted, inside[:, 1:, None, None], (1, 2, 3))
+        possible = (nodes[:, 0].detach() > 0).any(1)
+        total = other.log_partition().reshape(-1)
+        result = torch.where(total == -math.inf, torch.full_like(total, math.inf), total) - expected
+        return self._unflatten(torch.where(possible, result, torch.zeros_like(result)))
+
+    def kl(self, other: "LinearChain") -> torch.Tensor:
+        r"""Return the Kullback-Leibler divergence :math:`\sum_y p(y) \log (p(y) / q(y))` in nats, ``(*batch,)``.
+
+        Non-negative up to rounding. Raises and differentiability as :meth:`cross_entropy`.
+        """
+        return self.cross_entropy(other) - self.entropy()
+
+    def sample(self, n: int = 1, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Draw label sequences from :math:`p(y)`, exactly (forward filter, backward sample).
+
+        Args:
+            n: How many, at least 1.
+            generator: Source of randomness; the same draws on both backends.
+
+        Returns:
+            int64 ``(n, *batch, T)``; -1 beyond the length, and where no sequence is allowed.
+
+        Differentiability: none; for gradients use :meth:`marginals`.
+
+        Cost: ``O(batch T S (S + n))`` time.
+        """
+        n = check_at_least("LinearChain.sample(n)", n, 1)
+        f = self._factors
+        shape = (n, f.unary.shape[0], f.unary.shape[1])
+        uniforms = torch.rand(shape, generator=generator, dtype=torch.float64, device=f.unary.device)
+        labels = (
+            kernels.sample(*f, uniforms) if use_native("LinearChain.sample", *f[:4]) else reference.sample(f, uniforms)
+        )
+        return self._unflatten(labels, 1)
+
+    # ---- one given sequence -------------------------------------------------------------------------------
+
+    def score(self, labels: torch.Tensor) -> torch.Tensor:
+        """Return the score :math:`s(y)` of given labels.
+
+        Args:
+            labels: Integers ``(*batch, T)`` in ``0 .. S - 1``; beyond the length anything.
+
+        Returns:
+            ``(*batch,)``; -inf for a forbidden sequence.
+
+        Raises:
+            ValueError: wrong shape, or labels out of range inside the length.
+
+        Differentiability: linear in the factors.
+        """
+        return self._unflatten(
+            self._score(check_labels("LinearChain.score(labels)", labels, self._factors, self.batch_shape))
+        )
+
+    def log_prob(self, labels: torch.Tensor) -> torch.Tensor:
+        r"""Return :math:`\log p(y) = s(y) - \log Z`, ``(*batch,)``.
+
+        -inf for forbidden labels and where no sequence is allowed. Arguments and errors as :meth:`score`.
+        Differentiability: any order.
+        """
+        total = self.log_partition()
+        total = torch.where(total == -math.inf, torch.zeros_like(total), total)
+        return self.score(labels) - total
+
+    # ---- unroll: iterations as layers ---------------------------------------------------------------------
+
+    def messages(self, iterations: int | None = None) -> torch.Tensor:
+        r"""Return beliefs after unrolled belief propagation, gradients through every step: the *unroll* way.
+
+        All messages of both directions are updated at once,
+
+        .. math:: f_{t+1}(j) = \log \sum_i e^{f_t(i) + u_t(i) + A_{ij}}, \qquad
+                  b_t(i) = \log \sum_j e^{A_{ij} + u_{t+1}(j) + b_{t+1}(j)},
+
+        so that k iterations see k neighbours on each side, as a recurrent layer would.
+
+        Args:
+            iterations: How many updates; 0 is the softmax of the unary scores alone. ``None`` runs the two
+                sequential sweeps, whose beliefs are the exact marginals, as are those of ``T - 1`` iterations.
+
+        Returns:
+            Beliefs ``(*batch, T, S)``, each a distribution; zero beyond the length. Without iterations to
+            carry a contradiction everywhere, an infeasible chain has zero rows where it is seen.
+
+        Differentiability: any order, by autograd through the iterations.
+
+        Cost: ``O(batch T S^2)`` time and memory an iteration.
+
+        References:
+            J. Pearl, *Probabilistic Reasoning in Intelligent Systems*, 1988.
+            A. Osokin, *How to put algorithms into neural networks*, 2019 (unrolled iterations).
+        """
+        f = self._factors
+        if iterations is None:
+            return self._unflatten(reference.marginals(f)[0])
+        iterations = check_at_least("LinearChain.messages(iterations)", iterations, 0)
+        unary = f.scores()
+        forward, backward = torch.zeros_like(unary), torch.zeros_like(unary)
+        linked = f.inside()[:, 1:, None]
+        for _ in range(min(iterations, self.num_steps - 1)):
+            ahead = logsumexp((forward + unary)[:, :-1].unsqueeze(3) + f.transition, 2)
+            behind = logsumexp(f.transition + (unary + backward)[:, 1:].unsqueeze(2), 3)
+            ahead, behind = log_softmax(ahead, 2), log_softmax(behind, 2)
+            forward = torch.cat([forward[:, :1], ahead], 1)
+            behind = torch.where(linked, behind, torch.zeros_like(behind))
+            backward = torch.cat([behind, backward[:, -1:]], 1)
+        return self._beliefs(unary + forward + backward)
+
+    def mean_field(self, iterations: int = 10) -> torch.Tensor:
+        r"""Return the beliefs of an unrolled mean-field approximation :math:`q(y) = \prod_t q_t(y_t)`.
+
+        .. math:: q_t(i) \propto \exp\Big(u_t(i) + \sum_j q_{t-1}(j) A_{ji} + \sum_j A_{ij} q_{t+1}(j)\Big)
+
+        An iteration updates the even positions, then the odd ones: coordinate ascent, so that the evidence lower
+        bound never falls and nothing oscillates (the parallel update of CRF-as-RNN may).
+
+        Args:
+            iterations: How many sweeps; 0 is the softmax of the unary scores.
+
+        Returns:
+            Beliefs ``(*batch, T, S)``; zero beyond the length.
+
+        Raises:
+            ValueError: for transitions of -inf, which no factorised distribution can respect.
+
+        Differentiability: any order, by autograd through the iterations.
+
+        Cost: ``O(batch T S^2)`` time, ``O(batch T S)`` memory an iteration.
+
+        References:
+            S. Zheng et al., *Conditional Random Fields as Recurrent Neural Networks*, ICCV 2015.
+            P. Kraehenbuehl, V. Koltun, *Efficient Inference in Fully Connected CRFs*, NeurIPS 2011.
+        """
+        iterations = check_at_least("LinearChain.mean_field(iterations)", iterations, 0)
+        f = self._factors
+        if not torch.compiler.is_compiling() and bool((f.transition.detach() == -math.inf).any()):
+            reject("LinearChain.mean_field()", "needs finite transitions", "-inf", "Use messages() instead.")
+        unary = f.scores()
+        inside = f.inside().unsqueeze(-1)
+        even = (f.positions() % 2 == 0) & inside
+        odd = (f.positions() % 2 == 1) & inside
+        belief = self._softmax(unary, inside)
+        for _ in range(iterations):
+            for update in (even, odd):
+                ahead = (belief[:, :-1].unsqueeze(2) @ f.transition).squeeze(2)
+                behind = (f.transition @ belief[:, 1:].unsqueeze(3)).squeeze(3)
+                field = (
+                    unary + torch.nn.functional.pad(ahead, (0, 0, 1, 0)) + torch.nn.functional.pad(behind, (0, 0, 0, 1))
+                )
+                belief = torch.where(update, self._softmax(field, inside), belief)
+        return self._unflatten(belief)
+
+    # ---- any semiring -------------------------------------------------------------------------------------
+
+    def reduce(self, semiring: Semiring) -> torch.Tensor:
+        """Run the chain's recursion in any semiring of ``algonets.semirings`` (or your own).
+
+        Args:
+            semiring: For example ``KMax(5)`` for the five best scores, ``SparseMax()`` for sparse marginals.
+
+        Returns:
+            ``(*batch, *event)``: what the semiring's ``lower`` gives.
+
+        Differentiability: that of the semiring.
+
+        Cost: ``O(batch T S^2)`` semiring operations, in plain torch on any device.
+
+        Example:
+            >>> from algonets.semirings import KMax
+            >>> LinearChain(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.zeros(2, 2)).reduce(KMax(2))
+            tensor([3., 2.])
+        """
+        if not isinstance(semiring, Semiring):
+            reject_type("LinearChain.reduce(semiring)", "must be a Semiring", semiring, "See algonets.semirings.")
+        return self._unflatten(reference.reduce(self._factors, semiring))
+
+    def count(self) -> torch.Tensor:
+        """Return how many label sequences are allowed, float64 ``(*batch,)`` (exact up to 2^53)."""
+        return self.reduce(Counting())
+
+    def feasible(self) -> torch.Tensor:
+        """Return whether any label sequence is allowed, bool ``(*batch,)``."""
+        return self.reduce(Boolean())
+
+    def augmented(self, costs: torch.Tensor) -> "LinearChain":
+        """Return the chain with ``costs`` added to the unary scores, as margins and perturbations need.
+
+        Args:
+            costs: ``(*batch, T, S)``, or what broadcasts to it; finite.
+        """
+        f = self._factors
+        full = costs.expand(*self.batch_shape, self.num_steps, self.num_states).reshape(f.unary.shape)
+        return self._from_factors(f._replace(unary=f.unary + full.to(f.unary.dtype)), self.batch_shape)
+
+    # ---- private -------------------------------------------------------------------------------------------
+
+    def _unflatten(self, value: torch.Tensor, dim: int = 0) -> torch.Tensor:
+        return unflatten_batch(value, self.batch_shape, dim)
+
+    def _tempered(self, scale: float | torch.Tensor) -> ChainFactors:
+        if isinstance(scale, torch.Tensor):
+            require(scale.ndim == 0, "temperature", "must be a number or a scalar tensor", scale)
+        elif scale == 1:
+            return self._factors
+        return self._factors.scaled(1 / scale)
+
+    def _argmax(self) -> torch.Tensor:
+        f = self._factors
+        return kernels.viterbi(*f) if use_native("LinearChain.argmax", *f[:4]) else reference.viterbi(f)
+
+    def _marginals(self, factors: ChainFactors) -> tuple[torch.Tensor, torch.Tensor]:
+        if use_native("LinearChain.marginals", *factors[:4]):
+            return kernels.gradient(*factors, torch.ones_like(factors.unary[:, 0, 0]), True)
+        return reference.marginals(factors)
+
+    def _score(self, labels: torch.Tensor, possible: torch.Tensor | None = None) -> torch.Tensor:
+        """Score (B, T) labels; -inf with a zero gradient where not ``possible``."""
+        f = self._factors
+        inside = f.inside() if possible is None else f.inside() & possible[:, None]
+        total = masked_sum(f.scores().gather(2, labels.unsqueeze(2)).squeeze(2), inside, 1)
+        if self.num_steps > 1:
+            pair = labels[:, :-1] * self.num_states + labels[:, 1:]
+            batch, steps = f.transition.shape[:2]
+            if batch == steps == 1:
+                linked = f.transition.reshape(-1).index_select(0, pair.reshape(-1)).reshape(pair.shape)
+            else:
+                flat = f.transition.flatten(2).expand(labels.shape[0], self.num_steps - 1, -1)
+                linked = flat.gather(2, pair.unsqueeze(2)).squeeze(2)
+            total = total + masked_sum(linked, inside[:, 1:], 1)
+        return total if possible is None else torch.where(possible, total, torch.full_like(total, -math.inf))
+
+    def _softmax(self, scores: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        belief = log_softmax(scores, 2)
+        return torch.where(inside, belief, torch.full_like(belief, -math.inf)).exp()
+
+    def _beliefs(self, scores: torch.Tensor) -> torch.Tensor:
+        return self._unflatten(self._softmax(scores, self._factors.inside().unsqueeze(-1)))
+
+    def _require_alike(self, call: str, other: "LinearChain") -> None:
+        if not isinstance(other, LinearChain):
+            reject_type(call, "must be a LinearChain", other)
+        same = (other.batch_shape, other.num_steps, other.num_states) == (
+            self.batch_shape,
+            self.num_steps,
+            self.num_states,
+        )
+        require(same, call, f"must have the shape of {self!r}", other)
+        if not torch.compiler.is_compiling():
+            require(torch.equal(other.lengths, self.lengths), call, "must have the same lengths", other.lengths)
+
+
+def _widen(value: torch.Tensor | None) -> torch.Tensor | None:
+    half = isinstance(value, torch.Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+    return value.float() if half else value  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def viterbi(
+    unary: torch.Tensor,
+    transition: torch.Tensor,
+    start: torch.Tensor | None = None,
+    end: torch.Tensor | None = None,
+    lengths: torch.Tensor | None = None,
+) -> torch.Tensor:
+    r"""Return the best label sequence of a linear chain as one-hot rows in the shape of ``unary``.
+
+    .. math:: y^* = \arg\max_{y} \langle u, y \rangle + \sum_t A_{y_t, y_{t+1}}
+
+    It is a *solver* in the sense of ``algonets.gradients``: it maximises an inner product with ``unary``.
+
+    Args:
+        unary: Scores ``(*batch, T, S)``.
+        transition: As for :class:`LinearChain`, as are ``start``, ``end`` and ``lengths``.
+
+    Returns:
+        0/1 in the dtype and shape of ``unary``; zero rows beyond the length and where nothing is allowed.
+
+    Raises:
+        ValueError, TypeError: as :class:`LinearChain`.
+
+    Differentiability: piecewise constant (no gradient); use an estimator of ``algonets.gradients``, or
+    :meth:`LinearChain.max` and :meth:`LinearChain.marginals`.
+
+    Example:
+        >>> viterbi(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.zeros(2, 2))
+        tensor([[0., 1.],
+                [1., 0.]])
+    """
+    chain = LinearChain(unary, transition, start, end, lengths)
+    labels = chain.argmax().unsqueeze(-1)
+    return (labels == torch.arange(chain.num_states, device=unary.device)).to(unary.dtype)

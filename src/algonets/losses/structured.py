@@ -1,0 +1,107 @@
+"""Losses between a structured model and the right answer: one for each way to learn it."""
+
+from typing import Literal
+
+import torch
+
+from algonets._core.checks import check_positive
+from algonets._core.errors import require
+from algonets.dp import LinearChain
+
+__all__ = ["nll", "perceptron", "structured_hinge"]
+
+Reduction = Literal["none", "sum", "mean"]
+
+
+def nll(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = "mean") -> torch.Tensor:
+    r"""Negative log-likelihood of the right labels: the *analytic* way.
+
+    .. math:: \ell = \log Z - s(y)
+
+    Args:
+        chain: The model's scores.
+        labels: Integers ``(*batch, T)`` in ``0 .. S - 1``; anything beyond the length.
+        reduction: ``"none"`` a value a sequence, ``"sum"`` or ``"mean"``.
+
+    Returns:
+        ``(*batch,)`` or a scalar, non-negative.
+
+    Raises:
+        ValueError: labels out of range or of the wrong shape; an unknown reduction.
+
+    Differentiability: any order; the gradient is marginals minus indicators.
+
+    Cost: a forward and a backward recursion, ``O(batch T S^2)``.
+
+    References:
+        J. Lafferty, A. McCallum, F. Pereira, *Conditional Random Fields*, ICML 2001.
+
+    Example:
+        >>> nll(LinearChain(torch.zeros(3, 2), torch.zeros(2, 2)), torch.tensor([0, 1, 0]))
+        tensor(2.0794)
+    """
+    return _reduce("nll", -chain.log_prob(labels), reduction)
+
+
+def perceptron(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = "mean") -> torch.Tensor:
+    r"""Structured perceptron loss: the *pool* way.
+
+    .. math:: \ell = \max_{y'} s(y') - s(y)
+
+    Args, Returns, Raises: as :func:`nll`. Zero where the best sequence is the right one.
+
+    Differentiability: piecewise linear; the gradient is the indicator of the best minus that of the right labels.
+
+    Cost: one Viterbi search, ``O(batch T S^2)``.
+
+    References:
+        M. Collins, *Discriminative Training Methods for Hidden Markov Models*, EMNLP 2002.
+
+    Example:
+        >>> perceptron(LinearChain(torch.tensor([[0.0, 1.0]]), torch.zeros(2, 2)), torch.tensor([0]))
+        tensor(1.)
+    """
+    return _reduce("perceptron", chain.max() - chain.score(labels), reduction)
+
+
+def structured_hinge(
+    chain: LinearChain, labels: torch.Tensor, margin: float = 1.0, reduction: Reduction = "mean"
+) -> torch.Tensor:
+    r"""Structured hinge loss (maximum margin) with Hamming costs: the *pool* way with a margin.
+
+    .. math:: \ell = \max_{y'} \big[s(y') + m \cdot \#\{t : y'_t \ne y_t\}\big] - s(y)
+
+    Args:
+        chain, labels, reduction: As :func:`nll`.
+        margin: Cost m > 0 of each wrong label, in the unit of the scores.
+
+    Returns:
+        ``(*batch,)`` or a scalar, non-negative; zero where the right labels win by their Hamming distance.
+
+    Raises:
+        ValueError: as :func:`nll`; a margin that is not positive.
+
+    Differentiability: piecewise linear, as :func:`perceptron`.
+
+    Cost: one Viterbi search, ``O(batch T S^2)``.
+
+    References:
+        B. Taskar, C. Guestrin, D. Koller, *Max-Margin Markov Networks*, NeurIPS 2003.
+        I. Tsochantaridis et al., *Large Margin Methods for Structured and Interdependent Output Variables*, JMLR 2005.
+
+    Example:
+        >>> structured_hinge(LinearChain(torch.tensor([[0.0, 1.0]]), torch.zeros(2, 2)), torch.tensor([0]))
+        tensor(2.)
+    """
+    check_positive("structured_hinge(margin)", margin, "Without a margin use perceptron().")
+    right = chain.score(labels)
+    states = torch.arange(chain.num_states, device=right.device)
+    costs = margin * (labels.unsqueeze(-1) != states).to(right.dtype)
+    return _reduce("structured_hinge", chain.augmented(costs).max() - right, reduction)
+
+
+def _reduce(call: str, loss: torch.Tensor, reduction: str) -> torch.Tensor:
+    require(reduction in ("none", "sum", "mean"), f"{call}(reduction)", "must be none, sum or mean", reduction)
+    if reduction == "none":
+        return loss
+    return loss.sum() if reduction == "sum" else loss.sum() / max(loss.numel(), 1)
