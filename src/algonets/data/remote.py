@@ -238,14 +238,20 @@ def _locked_part(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     while True:
         with part.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            # While we waited, the one before us may have renamed or removed the file we opened.
-            if part.exists() and os.path.samestat(part.stat(), os.fstat(file.fileno())):
+            if _is_at(part, file):  # else the one before us renamed or removed it while we waited
                 try:
                     yield part, file
                 finally:
                     if _length(file) == 0:
                         part.unlink()
                 return
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:  # asked for in one step: others create and remove it all the time
+        return False
 
 
 def _sync_directory(folder: Path) -> None:
