@@ -34,7 +34,8 @@ def _forward(factors: ChainFactors) -> tuple[list[torch.Tensor], torch.Tensor]:
         message = torch.where(live, step - _finite(norm), message)
         total = total + torch.where(live, norm, torch.zeros_like(norm)).squeeze(1)
         messages.append(message)
-    return messages, total
+    # Infeasible: -inf, and no gradient from the steps before the contradiction.
+    return messages, torch.where(total == -math.inf, torch.full_like(total, -math.inf), total)
 
 
 def log_partition(factors: ChainFactors) -> torch.Tensor:
