@@ -227,10 +227,7 @@ def _(info, dims, *arguments):
 def _(info, dims, *arguments):
     n, batch, merged = _merged(info, dims, arguments)
     uniforms = arguments[5]
-    if dims[5] is None:
-        uniforms = uniforms.unsqueeze(0).expand(n, *uniforms.shape)
-    else:
-        uniforms = uniforms.movedim(dims[5], 0)
+    uniforms = uniforms.expand(n, *uniforms.shape) if dims[5] is None else uniforms.movedim(dims[5], 0)
     count, steps = uniforms.shape[1], uniforms.shape[3]
     flat = uniforms.movedim(0, 1).reshape(count, n * batch, steps)
     labels = sample(*merged, flat)

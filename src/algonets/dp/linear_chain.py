@@ -89,6 +89,11 @@ class LinearChain:
         return self._factors.unary.shape[2]
 
     @property
+    def unary(self) -> torch.Tensor:
+        """Unary scores ``(*batch, T, S)``, without start and end; zero beyond the lengths."""
+        return self._unflatten(self._factors.unary)
+
+    @property
     def lengths(self) -> torch.Tensor:
         """Lengths of the sequences, shape ``batch``, int64."""
         return self._unflatten(self._factors.lengths)

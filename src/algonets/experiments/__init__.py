@@ -1,1 +1,9 @@
-"""experiments."""
+"""Runnable experiments: real data, baselines, fixed seeds; each a subcommand of ``algonets train``.
+
+``EXPERIMENTS`` names them; adding one is adding a line.
+"""
+
+EXPERIMENTS = {
+    "words": "algonets.experiments.words:WordsExperiment",
+}
+"""Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""

@@ -47,7 +47,7 @@ class Semiring(ABC):
         return x
 
     def full(self, element: float | tuple[float, ...], shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
-        """Return a tensor of ``shape`` elements, each ``element`` (``zero`` or ``one``), dtype and device of ``like``."""
+        """Return a tensor of ``shape`` elements, each ``element`` (``zero`` or ``one``)."""
         value = torch.as_tensor(element, dtype=like.dtype, device=like.device)
         return value.expand(*shape, *value.shape)
 

@@ -1,0 +1,114 @@
+"""Parsing of the command line by jsonargparse, and what each command does."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import lightning
+
+from algonets.cli.bench import bench
+from algonets.cli.doctor import doctor
+from algonets.cli.listing import show_list
+from algonets.cli.read import read
+from algonets.data import DatasetUnavailable
+from algonets.experiments import EXPERIMENTS
+from algonets.experiments._training import RunError
+
+__all__ = ["build_parser", "run"]
+
+# Set by the experiments themselves; everything else of the trainer is the user's.
+_OWNED = {"max_epochs", "default_root_dir", "logger", "enable_model_summary", "use_distributed_sampler", "callbacks"}
+
+_SWITCHES = {
+    "resume": "Go on with an interrupted run in the output folder.",
+    "overwrite": "Replace a run in the output folder.",
+}
+
+
+def run(arguments: list[str]) -> int:
+    """Parse and run; errors that a user can mend are shown in one line."""
+    parser, experiments = build_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    config = parser.parse_args([_underscores(argument) for argument in arguments])
+    try:
+        return _dispatch(config, experiments)
+    except (RunError, DatasetUnavailable, ValueError) as error:
+        print(f"algonets: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "\nalgonets: interrupted. The last finished epoch is kept: repeat the command with --resume.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def _underscores(argument: str) -> str:
+    """Let ``--data-dir`` stand for ``--data_dir``."""
+    if not argument.startswith("--"):
+        return argument
+    option, equals, value = argument.partition("=")
+    return "--" + option[2:].replace("-", "_") + equals + value
+
+
+def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> int:
+    if config.command == "train":
+        name = config.train.experiment
+        experiment, parser = experiments[name]
+        options = config.train[name].clone()
+        options.pop("config", None)
+        trainer = {key: value for key, value in options.pop("trainer").items() if value is not None}
+        settings = options.as_dict()
+        instance = experiment(**settings, trainer=trainer)
+        instance.output.mkdir(parents=True, exist_ok=True)
+        parser.save(config.train[name], str(instance.output / "config.yaml"), overwrite=True, skip_validation=True)
+        instance.run()
+        return 0
+    if config.command == "read":
+        return read(Path(config.read.image), Path(config.read.checkpoint), config.read.letters, config.read.best)
+    if config.command == "bench":
+        return bench(config.bench.threads)
+    return {"list": show_list, "doctor": doctor}[config.command]()
+
+
+def build_parser() -> tuple[jsonargparse.ArgumentParser, dict[str, Any]]:
+    """Return the parser, and for each experiment its class and parser."""
+    parser = jsonargparse.ArgumentParser(prog="algonets", description="Put algorithms into neural networks.")
+    commands = parser.add_subcommands(dest="command", required=True)
+
+    train = jsonargparse.ArgumentParser(description="Run an experiment.")
+    commands.add_subcommand("train", train, help="run an experiment (algonets train words --help)")
+    names = train.add_subcommands(dest="experiment", required=True)
+    experiments = {}
+    for name, target in EXPERIMENTS.items():
+        module, _, attribute = target.partition(":")
+        experiment = getattr(importlib.import_module(module), attribute)
+        own = jsonargparse.ArgumentParser(
+            usage=f"algonets train {name} [options]", description=experiment.__doc__.split("\n\n")[0]
+        )
+        own.add_argument("--config", action="config", help="Read options from a YAML file; those given here win.")
+        own.add_class_arguments(experiment, skip={"trainer", *_SWITCHES})
+        for switch, text in _SWITCHES.items():
+            own.add_argument(f"--{switch}", action="store_true", help=text)
+        own.add_class_arguments(lightning.Trainer, "trainer", skip=_OWNED, instantiate=False)
+        own.set_defaults({f"trainer.{key}": None for key in ("accelerator", "strategy", "devices", "num_nodes")})
+        names.add_subcommand(name, own, help=experiment.__doc__.splitlines()[0])
+        experiments[name] = (experiment, own)
+
+    reader = jsonargparse.ArgumentParser(description="Read the word in an image with a trained reader.")
+    reader.add_argument("image", type=str, help="PNG with the letters side by side, or npz with images (T, H, W).")
+    reader.add_argument("--checkpoint", type=str, required=True, help="Checkpoint of `algonets train words`.")
+    reader.add_argument("--letters", type=int | None, default=None, help="Letters in the PNG; else from its shape.")
+    reader.add_argument("--best", type=int, default=5, help="How many readings to show.")
+    commands.add_subcommand("read", reader, help="read the word in an image")
+
+    commands.add_subcommand("list", jsonargparse.ArgumentParser(), help="what is in the library")
+    commands.add_subcommand("doctor", jsonargparse.ArgumentParser(), help="is everything installed, which backend runs")
+    measure = jsonargparse.ArgumentParser(description="Time the native kernels against the plain-torch reference.")
+    measure.add_argument("--threads", type=int, default=1, help="Threads of both.")
+    commands.add_subcommand("bench", measure, help="native kernels against plain torch")
+    return parser, experiments

@@ -1,0 +1,30 @@
+"""``algonets list``: what is in the library."""
+
+import importlib
+
+import algonets
+from algonets.experiments import EXPERIMENTS
+
+__all__ = ["show_list"]
+
+_ROOMS = ("dp", "losses", "semirings", "tconorms", "distributions")
+
+
+def show_list() -> int:
+    """Print the experiments and the public names of each room with their first lines."""
+    print("Experiments (algonets train NAME --help)")
+    for name, target in EXPERIMENTS.items():
+        module, _, attribute = target.partition(":")
+        print(f"  {name:22} {_summary(getattr(importlib.import_module(module), attribute))}")
+    for room in _ROOMS:
+        module = getattr(algonets, room)
+        print(f"\nalgonets.{room}: {_summary(module)}")
+        for name in module.__all__:
+            item = getattr(module, name)
+            if callable(item):
+                print(f"  {name:22} {_summary(item)}")
+    return 0
+
+
+def _summary(item: object) -> str:
+    return (item.__doc__ or "").strip().split("\n")[0]

@@ -1,0 +1,125 @@
+"""The picture of what a chain does for one word."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy
+import torch
+
+from algonets.data import AbstractWordDataset
+from algonets.experiments.words.evaluate import Reading
+from algonets.experiments.words.model import WordReader
+
+__all__ = ["save_report", "save_strip"]
+
+INK, GOOD, BAD = "#1f3b73", "#1b7837", "#c0392b"
+
+
+def save_report(
+    path: Path, test: AbstractWordDataset, readers: Mapping[str, WordReader], readings: Mapping[str, Reading]
+) -> int:
+    """Draw a word that the chain reads and single letters do not; returns its index in ``test``."""
+    import matplotlib.figure
+
+    way = next((name for name in ("analytic", *readers) if name in readers and name != "independent"), "independent")
+    reader, reading = readers[way], readings[way]
+    alone = readings["independent"].words if "independent" in readings else _letters_alone(reader, test)
+    index = _telling_word(test.words, reading.words, alone)
+    images = test[index].images
+    with torch.inference_mode():
+        chain = reader.chain(images.unsqueeze(0), torch.tensor([len(images)]))
+        scores = chain.unary[0].log_softmax(-1)
+        beliefs = chain.marginals()[0][0]
+        best = chain.argmax()[0]
+        probability = chain.log_prob(chain.argmax())[0].exp().item()
+    truth, word = test.words[index], reading.words[index]
+
+    figure = matplotlib.figure.Figure(figsize=(max(1.15 * len(truth), 7), 13), layout="constrained", dpi=110)
+    axes = figure.subplots(4, 1, height_ratios=[1.1, 4, 5, 4])
+    figure.suptitle(
+        f"{len(truth)} letter images: alone they read “{alone[index]}”, with the chain ({way}) “{word}” "
+        f"(probability {probability:.2f}); the word is “{truth}”",
+        fontsize=12,
+        wrap=True,
+    )
+    _draw_letters(axes[0], images, truth, alone[index])
+    _draw_grid(
+        figure, axes[1], scores.exp(), reader.alphabet, "What the network says of each letter (softmax of the scores)"
+    )
+    _draw_trellis(axes[2], scores.exp(), best, reader.alphabet)
+    _draw_grid(figure, axes[3], beliefs, reader.alphabet, "What the chain makes of it (marginal probabilities)")
+    for axis in (axes[1], axes[3]):
+        axis.plot(range(len(best)), best, "o", mfc="none", mec=GOOD, ms=11, mew=1.6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return index
+
+
+def save_strip(path: Path, images: torch.Tensor) -> None:
+    """Save the letters ``(T, 1, H, W)`` of a word side by side, dark on light, as ``algonets read`` takes them."""
+    from PIL import Image
+
+    strip = torch.cat(list(images[:, 0]), 1)
+    Image.fromarray((255 * (1 - strip)).round().to(torch.uint8).numpy()).save(path)
+
+
+def _letters_alone(reader: WordReader, test: AbstractWordDataset) -> list[str]:
+    """Read with the best label of each unary score, as if there were no chain."""
+    words = []
+    with torch.inference_mode():
+        for i in range(len(test)):
+            scores = reader.scorer(test[i].images)
+            words.append(reader.spell(scores.argmax(-1)))
+    return words
+
+
+def _telling_word(truths: list[str], chained: list[str], alone: list[str]) -> int:
+    """Choose a right word of which single letters got most wrong, at most half; else the first."""
+
+    def gain(i: int) -> int:
+        wrong = sum(a != b for a, b in zip(alone[i], truths[i], strict=True))
+        return wrong if chained[i] == truths[i] and 2 * wrong <= len(truths[i]) else -1
+
+    return max(range(len(truths)), key=lambda i: (gain(i), len(truths[i])))
+
+
+def _draw_letters(axis, images: torch.Tensor, truth: str, alone: str) -> None:
+    height, width = images.shape[-2:]
+    for t, image in enumerate(images[:, 0]):
+        half = 0.45 * min(width / height, 1)
+        axis.imshow(image, cmap="Greys", extent=(t - half, t + half, 0, 0.9), aspect="auto", vmin=0, vmax=1)
+        color = GOOD if alone[t] == truth[t] else BAD
+        axis.text(
+            t, -0.12, f"{truth[t]} → {alone[t]}" if color == BAD else truth[t], color=color, ha="center", va="top"
+        )
+    axis.set(xlim=(-0.5, len(truth) - 0.5), ylim=(-0.45, 0.95))
+    axis.axis("off")
+
+
+def _draw_grid(figure, axis, values: torch.Tensor, alphabet: str, title: str) -> None:
+    picture = axis.imshow(values.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="upper")
+    axis.set_yticks(range(len(alphabet)), list(alphabet), fontsize=7)
+    axis.set_xticks(range(len(values)), [str(t + 1) for t in range(len(values))])
+    axis.set_title(title, fontsize=10, loc="left")
+    figure.colorbar(picture, ax=axis, pad=0.01, fraction=0.03)
+
+
+def _draw_trellis(axis, probabilities: torch.Tensor, best: torch.Tensor, alphabet: str, kept: int = 6) -> None:
+    """Draw the likeliest letters of each position, the edges between them, and two paths through them."""
+    steps = len(probabilities)
+    greedy = probabilities.argmax(-1)
+    shown = [sorted({*p.topk(kept).indices.tolist(), int(b)}) for p, b in zip(probabilities, best, strict=True)]
+    for t in range(steps - 1):
+        ends = [(i, j) for i in shown[t] for j in shown[t + 1]]
+        axis.plot([[t] * len(ends), [t + 1] * len(ends)], numpy.array(ends).T, color="0.88", lw=0.6, zorder=1)
+    axis.plot(range(steps), greedy, "--", color=BAD, lw=1.8, zorder=2, label="best letter by letter")
+    axis.plot(range(steps), best, "-", color=GOOD, lw=2.6, zorder=3, label="best path (Viterbi)")
+    for t in range(steps):
+        sizes = 30 + 420 * probabilities[t, shown[t]].sqrt()
+        axis.scatter([t] * len(shown[t]), shown[t], s=sizes, color="white", edgecolor=INK, zorder=4)
+        for k in shown[t]:
+            axis.text(t, k, alphabet[k], ha="center", va="center", fontsize=8, color=INK, zorder=5)
+    axis.set(xlim=(-0.5, steps - 0.5), ylim=(len(alphabet) - 0.2, -0.8), yticks=[])
+    axis.set_xticks(range(steps), [str(t + 1) for t in range(steps)])
+    axis.set_title("The trellis: likeliest letters, and two ways through them", fontsize=10, loc="left")
+    axis.legend(loc="lower left", bbox_to_anchor=(0.6, 1.0), ncols=2, fontsize=8, frameon=False)

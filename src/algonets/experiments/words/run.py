@@ -1,0 +1,225 @@
+"""The experiment: train a word reader in one way or all, compare, and show what happened."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from algonets.data import AbstractWordDataset, OcrLetters, SyntheticWords, collate_words
+from algonets.experiments._training import (
+    RunError,
+    TrainingClock,
+    check_settings,
+    checkpoint_path,
+    epoch_loader,
+    make_trainer,
+    write_json,
+)
+from algonets.experiments.words.checkpoint import load_reader
+from algonets.experiments.words.evaluate import Reading, evaluate
+from algonets.experiments.words.model import WAYS, Way, WordReader
+from algonets.experiments.words.report import save_report, save_strip
+
+__all__ = ["WordsExperiment"]
+
+DEFAULT_EPOCHS = {"synthetic": 6, "ocr": 16}
+
+
+class WordsExperiment:
+    """Read handwritten words: the same letter scorer with and without an algorithm on top.
+
+    Writes a table to the console and, into the output folder: metrics.json, report.png, and for each way
+    checkpoints, TensorBoard logs and the settings.
+
+    Args:
+        data: ``synthetic`` words are rendered on the spot; ``ocr`` is Taskar's handwritten letters, read from
+            the data directory or downloaded.
+        way: How the chain enters the network, or ``all`` to compare.
+        split: For ocr: ``large`` trains on nine folds, ``small`` on one, ``disjoint`` on other strings than it
+            is tested on.
+        fold: For ocr: which of the ten folds (or groups of strings) is held out.
+        data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
+        output: Folder for the results; by default runs/words-<data>.
+        resume: Go on with an interrupted run in the output folder.
+        overwrite: Replace a run in the output folder.
+        seed: Of data, initial weights and training.
+        epochs: Passes over the training words; by default 6 for synthetic and 16 for ocr.
+        batch_size: Words a step.
+        learning_rate: Peak of the one-cycle schedule.
+        width: Channels of the letter scorer.
+        dropout: Of the letter scorer.
+        distortion: Strength of random shifts and affine maps of the training images; by default 0.7 for ocr and
+            none for synthetic words, which are distorted already.
+        iterations: Unrolled iterations of belief propagation (way unroll).
+        margin: Cost of a wrong letter (way pool-hinge).
+        train_size: Use only so many training words; all by default.
+        trainer: Further arguments of lightning.Trainer.
+    """
+
+    def __init__(
+        self,
+        data: Literal["synthetic", "ocr"] = "synthetic",
+        way: Literal["all", "independent", "pool-perceptron", "pool-hinge", "unroll", "analytic"] = "analytic",
+        split: Literal["large", "small", "disjoint"] = "large",
+        fold: int = 0,
+        data_dir: str | None = None,
+        output: str | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        seed: int = 0,
+        epochs: int | None = None,
+        batch_size: int = 64,
+        learning_rate: float = 3e-3,
+        width: int = 32,
+        dropout: float = 0.4,
+        distortion: float | None = None,
+        iterations: int = 3,
+        margin: float = 1.0,
+        train_size: int | None = None,
+        trainer: dict[str, Any] | None = None,
+    ):
+        self.data, self.split, self.fold, self.data_dir = data, split, fold, data_dir
+        self.ways: tuple[Way, ...] = WAYS if way == "all" else (way,)
+        self.output = Path(output or f"runs/words-{data}")
+        self.resume, self.overwrite = resume, overwrite
+        self.seed, self.batch_size = seed, _positive("--batch_size", batch_size)
+        self.epochs = _positive("--epochs", DEFAULT_EPOCHS[data] if epochs is None else epochs)
+        self.train_size = train_size if train_size is None else _positive("--train_size", train_size)
+        if distortion is None:
+            distortion = 0.7 if data == "ocr" else 0.0
+        self.model_options = {
+            "width": width,
+            "dropout": dropout,
+            "iterations": iterations,
+            "margin": margin,
+            "learning_rate": learning_rate,
+            "distortion": distortion,
+        }
+        self.trainer_options = dict(trainer or {})
+        if resume and overwrite:
+            raise RunError("--resume and --overwrite exclude each other. Give one.")
+        if len(self.ways) > 1 and self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
+            raise RunError(
+                "--way all trains one way after the other on one device. Choose one --way for several devices."
+            )
+
+    def run(self) -> dict[str, Any]:
+        """Train, compare, report; returns the content of metrics.json."""
+        console = Console()
+        train, test = self._datasets()
+        console.print(f"[bold]train[/] {train!r}\n[bold]test [/] {test!r}")
+        readers: dict[str, WordReader] = {}
+        readings: dict[str, Reading] = {}
+        metrics: dict[str, Any] = {"data": self.data, "seed": self.seed, "epochs": self.epochs, "ways": {}}
+        if self.data == "ocr":
+            metrics |= {"split": self.split, "fold": self.fold}
+        for way in self.ways:
+            reader, seconds, main_process = self._train(way, train, console)
+            if not main_process:  # a helper process of a distributed run
+                return metrics
+            reading = evaluate(reader, test)
+            readers[way], readings[way] = reader, reading
+            metrics["ways"][way] = {
+                "letters": round(100 * reading.letter_accuracy, 3),
+                "words": round(100 * reading.word_accuracy, 3),
+                "train_seconds": round(seconds, 1),
+            }
+            if len(self.ways) > 1:
+                write_json(self.output / way / "metrics.json", metrics["ways"][way])
+        write_json(self.output / "metrics.json", metrics)
+        console.print(_table(metrics))
+        index = save_report(self.output / "report.png", test, readers, readings)
+        save_strip(self.output / "example.png", test[index].images)
+        best = self.ways[-1]
+        checkpoint = checkpoint_path(self._folder(best))
+        console.print(f"Picture: {self.output / 'report.png'}    figures: {self.output / 'metrics.json'}")
+        console.print(f"Try: algonets read --checkpoint {checkpoint} {self.output / 'example.png'}", soft_wrap=True)
+        return metrics
+
+    def _folder(self, way: Way) -> Path:
+        return self.output / way if len(self.ways) > 1 else self.output
+
+    def _datasets(self) -> tuple[AbstractWordDataset, AbstractWordDataset]:
+        if self.data == "ocr":
+            train, test = (OcrLetters(self.split, self.fold, part, self.data_dir) for part in (True, False))
+        else:
+            train = SyntheticWords(True, self.train_size, self.seed)
+            test = SyntheticWords(False, None, self.seed)
+        return train, test
+
+    def _train(self, way: Way, train: AbstractWordDataset, console: Console) -> tuple[WordReader, float, bool]:
+        """Train one way, or go on, or read what is finished; the last result tells if this is the main process."""
+        folder = self._folder(way)
+        settings = {
+            "data": self.data,
+            "way": way,
+            **({"split": self.split, "fold": self.fold} if self.data == "ocr" else {}),
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "train_size": self.train_size,
+            **self.model_options,
+        }
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            check_settings(folder, settings, self.resume, self.overwrite)
+        torch.manual_seed(self.seed)
+        reader = WordReader(way, train.image_shape, train.alphabet, **self.model_options)
+        trainer = make_trainer(folder, self.epochs, self.seed, self.trainer_options, way)
+        newest = checkpoint_path(folder)
+        resuming = self.resume and newest.exists()
+        if resuming:
+            load_reader(newest)  # a clear error if it is damaged
+        console.print(f"[bold]{way}[/]: {'going on from ' + str(newest) if resuming else 'training'} ...")
+        data = _WordLoader(self._part(train), self.batch_size, self.seed)
+        trainer.fit(reader, data, ckpt_path=str(newest) if resuming else None, weights_only=False)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        clock = next(c for c in trainer.callbacks if isinstance(c, TrainingClock))  # pyright: ignore
+        return reader, clock.elapsed(), trainer.is_global_zero
+
+    def _part(self, train: AbstractWordDataset) -> Any:
+        if self.train_size is None or self.data != "ocr":
+            return train
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(self.seed))
+        return torch.utils.data.Subset(train, order[: self.train_size].tolist())
+
+
+class _WordLoader(lightning.LightningDataModule):
+    """Batches of words; built late, when the trainer knows its processes."""
+
+    def __init__(self, dataset: Any, batch_size: int, seed: int):
+        super().__init__()
+        self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
+
+    def train_dataloader(self) -> Any:
+        """Return the loader of this process."""
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        return epoch_loader(self.dataset, self.batch_size, self.seed, rank, world, collate_words)
+
+
+def _positive(option: str, value: int) -> int:
+    if value < 1:
+        raise RunError(f"{option} must be at least 1, got {value}.")
+    return value
+
+
+def _table(metrics: dict[str, Any]) -> Table:
+    where = (
+        "synthetic words"
+        if metrics["data"] == "synthetic"
+        else f"OCR letters, {metrics['split']}, fold {metrics['fold']}"
+    )
+    table = Table(title=f"Held-out {where}, lexicon-free")
+    for name in ("way", "letters %", "words %", "training s"):
+        table.add_column(name, justify="left" if name == "way" else "right")
+    best = max(result["words"] for result in metrics["ways"].values())
+    for way, result in metrics["ways"].items():
+        style = "bold" if result["words"] == best and len(metrics["ways"]) > 1 else ""
+        row = (way, f"{result['letters']:.2f}", f"{result['words']:.2f}", f"{result['train_seconds']:.1f}")
+        table.add_row(*row, style=style)
+    return table

@@ -1,0 +1,70 @@
+"""A small convolutional network that scores the letters of an image."""
+
+from typing import final
+
+import torch
+from torch import nn
+
+from algonets._core.checks import check_at_least
+from algonets._core.errors import require
+from algonets._core.shapes import flatten_batch, unflatten_batch
+
+__all__ = ["LetterScorer"]
+
+
+@final
+class LetterScorer(nn.Module):
+    """Four convolutions in two stages, each halving the image, and two linear layers.
+
+    Args:
+        image_shape: ``(channels, H, W)`` of a letter; H and W at least 4.
+        num_classes: Number of letters to score, at least 1.
+        width: Channels of the first stage; the second has twice as many.
+        dropout: Probability in [0, 1) of dropping a hidden unit; half of it drops whole feature maps.
+
+    Input ``(*batch, channels, H, W)`` float, output scores ``(*batch, num_classes)``.
+
+    Differentiability: almost everywhere.
+
+    Example:
+        >>> LetterScorer((1, 16, 8), 26)(torch.zeros(2, 5, 1, 16, 8)).shape
+        torch.Size([2, 5, 26])
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], num_classes: int, width: int = 32, dropout: float = 0.4):
+        super().__init__()
+        channels, height, breadth = image_shape
+        least = min(height, breadth)
+        require(least >= 4, "LetterScorer(image_shape)", "must have sides of at least 4 pixels", image_shape)
+        require(0 <= dropout < 1, "LetterScorer(dropout)", "must be in [0, 1)", dropout)
+        num_classes = check_at_least("LetterScorer(num_classes)", num_classes, 1)
+        self.image_shape = (channels, height, breadth)
+        wide = 2 * check_at_least("LetterScorer(width)", width, 1)
+        self.features = nn.Sequential(
+            *_convolution(channels, width),
+            *_convolution(width, width),
+            nn.MaxPool2d(2),
+            nn.Dropout2d(dropout / 2),
+            *_convolution(width, wide),
+            *_convolution(wide, wide),
+            nn.MaxPool2d(2),
+            nn.Dropout2d(dropout / 2),
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(wide * (height // 4) * (breadth // 4), 4 * width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(4 * width, num_classes),
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Score letters: ``(*batch, channels, H, W)`` to ``(*batch, num_classes)``."""
+        rule = f"must have shape (*batch, {', '.join(map(str, self.image_shape))})"
+        require(tuple(images.shape[-3:]) == self.image_shape, "LetterScorer(images)", rule, images)
+        scores = self.classifier(self.features(flatten_batch(images, 3)))
+        return unflatten_batch(scores, images.shape[:-3])
+
+
+def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
