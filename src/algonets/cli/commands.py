@@ -65,7 +65,10 @@ def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> in
         settings = options.as_dict()
         instance = experiment(**settings, trainer=trainer)
         instance.output.mkdir(parents=True, exist_ok=True)
-        parser.save(config.train[name], str(instance.output / "config.yaml"), overwrite=True, skip_validation=True)
+        kept = config.train[name].clone()
+        for switch in ("config", *_SWITCHES):
+            kept.pop(switch, None)
+        parser.save(kept, str(instance.output / "config.yaml"), overwrite=True, skip_validation=True)
         instance.run()
         return 0
     if config.command == "read":

@@ -31,6 +31,8 @@ class WordReader(lightning.LightningModule):
         iterations: Unrolled iterations of ``unroll``.
         margin: Cost of a wrong letter of ``pool-hinge``.
         learning_rate: Peak of the one-cycle schedule.
+        transition_rate: Learning rate of the chain's own scores, relative to that of the letter scorer. Below 1,
+            because the best word of the pool ways jumps at first and fast transitions would follow it.
         distortion: Strength of random shifts and affine maps of the training images; 0 for none.
     """
 
@@ -44,13 +46,14 @@ class WordReader(lightning.LightningModule):
         iterations: int = 3,
         margin: float = 1.0,
         learning_rate: float = 3e-3,
+        transition_rate: float = 0.1,
         distortion: float = 0.7,
     ):
         super().__init__()
         self.save_hyperparameters()
         self.way, self.alphabet = way, alphabet
         self.iterations, self.margin = iterations, margin
-        self.learning_rate, self.distortion = learning_rate, distortion
+        self.learning_rate, self.transition_rate, self.distortion = learning_rate, transition_rate, distortion
         self.scorer = LetterScorer(tuple(image_shape), len(alphabet), width, dropout)
         self.crf = None if way == "independent" else CRF(len(alphabet))
 
@@ -99,9 +102,12 @@ class WordReader(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam with a one-cycle schedule over the whole run."""
-        optimizer = torch.optim.Adam(self.parameters(), self.learning_rate)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, total_steps=max(steps, 2))
+        groups = [{"params": list(self.scorer.parameters()), "lr": self.learning_rate}]
+        if self.crf is not None:
+            groups.append({"params": list(self.crf.parameters()), "lr": self.learning_rate * self.transition_rate})
+        optimizer = torch.optim.Adam(groups)
+        steps = max(int(self.trainer.estimated_stepping_batches), 2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [g["lr"] for g in groups], total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

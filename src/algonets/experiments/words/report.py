@@ -50,6 +50,8 @@ def save_report(
     _draw_grid(figure, axes[3], beliefs, reader.alphabet, "What the chain makes of it (marginal probabilities)")
     for axis in (axes[1], axes[3]):
         axis.plot(range(len(best)), best, "o", mfc="none", mec=GOOD, ms=11, mew=1.6)
+    figure.draw_without_rendering()  # settles the layout, which gives the letters their size
+    _draw_letters(axes[0], images, truth, alone[index])
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return index
@@ -84,16 +86,17 @@ def _telling_word(truths: list[str], chained: list[str], alone: list[str]) -> in
 
 
 def _draw_letters(axis, images: torch.Tensor, truth: str, alone: str) -> None:
-    height, width = images.shape[-2:]
+    """Draw each letter above its column, square pixels."""
+    box = axis.get_window_extent()
+    tall, broad = 0.9 * box.height / 1.4, 0.9 * box.width / len(truth)
+    rows, columns = images.shape[-2:]
+    pixel = min(tall / rows, broad / columns)
+    half, height = 0.5 * columns * pixel / box.width * len(truth), rows * pixel / box.height * 1.4
     for t, image in enumerate(images[:, 0]):
-        half = 0.45 * min(width / height, 1)
-        axis.imshow(image, cmap="Greys", extent=(t - half, t + half, 0, 0.9), aspect="auto", vmin=0, vmax=1)
+        axis.imshow(image, cmap="Greys", extent=(t - half, t + half, 0, height), aspect="auto", vmin=0, vmax=1)
         color = GOOD if alone[t] == truth[t] else BAD
-        axis.text(
-            t, -0.12, f"{truth[t]} → {alone[t]}" if color == BAD else truth[t], color=color, ha="center", va="top"
-        )
+        axis.text(t, -0.1, f"{truth[t]} → {alone[t]}" if color == BAD else truth[t], color=color, ha="center", va="top")
     axis.set(xlim=(-0.5, len(truth) - 0.5), ylim=(-0.45, 0.95))
-    axis.axis("off")
 
 
 def _draw_grid(figure, axis, values: torch.Tensor, alphabet: str, title: str) -> None:

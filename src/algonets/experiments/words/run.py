@@ -50,8 +50,10 @@ class WordsExperiment:
         epochs: Passes over the training words; by default 6 for synthetic and 16 for ocr.
         batch_size: Words a step.
         learning_rate: Peak of the one-cycle schedule.
-        width: Channels of the letter scorer.
-        dropout: Of the letter scorer.
+        transition_rate: Learning rate of the chain's own scores relative to the letter scorer's.
+        width: Channels of the letter scorer; by default 32 for ocr and 24 for synthetic words.
+        dropout: Of the letter scorer; by default 0.4, and 0 for the pool ways, which it keeps from leaving the
+            point where all scores are equal.
         distortion: Strength of random shifts and affine maps of the training images; by default 0.7 for ocr and
             none for synthetic words, which are distorted already.
         iterations: Unrolled iterations of belief propagation (way unroll).
@@ -72,10 +74,11 @@ class WordsExperiment:
         overwrite: bool = False,
         seed: int = 0,
         epochs: int | None = None,
-        batch_size: int = 64,
+        batch_size: int = 32,
         learning_rate: float = 3e-3,
-        width: int = 32,
-        dropout: float = 0.4,
+        transition_rate: float = 0.1,
+        width: int | None = None,
+        dropout: float | None = None,
         distortion: float | None = None,
         iterations: int = 3,
         margin: float = 1.0,
@@ -89,15 +92,14 @@ class WordsExperiment:
         self.seed, self.batch_size = seed, _positive("--batch_size", batch_size)
         self.epochs = _positive("--epochs", DEFAULT_EPOCHS[data] if epochs is None else epochs)
         self.train_size = train_size if train_size is None else _positive("--train_size", train_size)
-        if distortion is None:
-            distortion = 0.7 if data == "ocr" else 0.0
+        self.dropout = dropout
         self.model_options = {
-            "width": width,
-            "dropout": dropout,
+            "width": width or {"ocr": 32, "synthetic": 24}[data],
             "iterations": iterations,
             "margin": margin,
             "learning_rate": learning_rate,
-            "distortion": distortion,
+            "transition_rate": transition_rate,
+            "distortion": {"ocr": 0.7, "synthetic": 0.0}[data] if distortion is None else distortion,
         }
         self.trainer_options = dict(trainer or {})
         if resume and overwrite:
@@ -154,6 +156,8 @@ class WordsExperiment:
     def _train(self, way: Way, train: AbstractWordDataset, console: Console) -> tuple[WordReader, float, bool]:
         """Train one way, or go on, or read what is finished; the last result tells if this is the main process."""
         folder = self._folder(way)
+        default = 0.0 if way.startswith("pool") else 0.4
+        options = {**self.model_options, "dropout": default if self.dropout is None else self.dropout}
         settings = {
             "data": self.data,
             "way": way,
@@ -162,12 +166,12 @@ class WordsExperiment:
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "train_size": self.train_size,
-            **self.model_options,
+            **options,
         }
         if os.environ.get("LOCAL_RANK", "0") == "0":
             check_settings(folder, settings, self.resume, self.overwrite)
         torch.manual_seed(self.seed)
-        reader = WordReader(way, train.image_shape, train.alphabet, **self.model_options)
+        reader = WordReader(way, train.image_shape, train.alphabet, **options)
         trainer = make_trainer(folder, self.epochs, self.seed, self.trainer_options, way)
         newest = checkpoint_path(folder)
         resuming = self.resume and newest.exists()
