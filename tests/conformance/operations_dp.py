@@ -7,156 +7,47 @@ import torch
 
 from algonets.dp import CRF, LinearChain, viterbi
 from algonets.semirings import KMax
-from tests.conformance.registry import Argument, Operation, PublicObject, exempt, register, register_object
+from tests.conformance.chains import (
+    CHAIN,
+    COST,
+    COSTS_ARGUMENT,
+    END,
+    LAFFERTY,
+    LENGTHS,
+    OWN_CHAIN,
+    RABINER,
+    START,
+    STATES,
+    STEPS,
+    TRANSITION,
+    UNARY,
+    best_labels,
+    chain_inputs,
+    cross_entropy_of,
+    labels_argument,
+    labels_inputs,
+    log_prob_of,
+    mean_field_loop,
+    more_unary_inputs,
+    one_hot,
+    own_inputs,
+    own_labels_inputs,
+    score_of,
+    temperature_argument,
+    tempered,
+    tempered_inputs,
+    topk,
+    window_marginals,
+)
+from tests.conformance.registry import Operation, PublicObject, exempt, register, register_object
 from tests.oracles.chain_enumeration import Enumeration
 
-STEPS, STATES = 4, 3
 LENGTHS_COMPARED = "BUG: lengths are compared by torch.equal, which torch.func.vmap refuses when they are batched"
 NAN_TEMPERATURE = "BUG: the gradient of a tensor temperature is NaN if any score is -inf (0 times -inf)"
 FACTORISED = "documented: no factorised distribution respects a forbidden transition; it raises a ValueError"
 SCALE_ROUNDED = "BUG (minor): 1 / temperature is computed in the half type of a tensor temperature"
 PARAMETERS_ROUNDED = "BUG: the float32 parameters are rounded to the half type of the scores, then widened again"
 NO_TENSOR = "BUG (minor): unary.dtype is read before anything is checked, hence an AttributeError"
-COSTS = "BUG: costs are not checked at all, though the docstring demands finite ones of a certain shape"
-LAFFERTY = "Lafferty, McCallum, Pereira 2001"
-RABINER = "Rabiner 1989"
-COST = "O(T S²)"
-FORBIDDEN = (-math.inf,)
-
-UNARY = Argument(
-    "LinearChain(unary)", infinite=FORBIDDEN, rejects=(lambda u: u[..., :0], lambda u: u[..., 0, 0].reshape(-1)[0])
-)
-TRANSITION = Argument(
-    "LinearChain(transition)", shared=True, infinite=FORBIDDEN, rejects=(lambda a: a[:2], lambda a: a[0])
-)
-START = Argument("LinearChain(start)", shared=True, infinite=FORBIDDEN, rejects=(lambda s: s[:2],))
-END = Argument("LinearChain(end)", shared=True, infinite=FORBIDDEN, rejects=(lambda s: s[:2],))
-LENGTHS = Argument(
-    "LinearChain(lengths)",
-    integer=True,
-    rejects=(lambda n: n * 0, lambda n: n + STEPS, lambda n: n[None]),
-    gaps={"type": "BUG: what is not a tensor goes to torch.as_tensor, whose error has no call, rule and remedy"},
-)
-COSTS_ARGUMENT = Argument(
-    "LinearChain.augmented(costs)",
-    rejects=(lambda c: c[..., :2],),
-    gaps=dict.fromkeys(("type", "integer", "value", "nan"), COSTS),
-)
-CHAIN = (UNARY, TRANSITION, START, END, LENGTHS)
-
-
-def labels_argument(call: str) -> Argument:
-    """Return the argument of given labels."""
-    rejects = (lambda y: y + STATES, lambda y: y - STATES, lambda y: y[..., :1])
-    return Argument(call, integer=True, rejects=rejects)
-
-
-def temperature_argument(method: str) -> Argument:
-    """Return the argument of a scalar temperature."""
-    rejects = (lambda t: -t, lambda t: t * 0, lambda t: t.expand(2))
-    gaps = {"value": "BUG (minor): the message for a temperature that is no scalar does not name the call"}
-    return Argument(f"LinearChain.{method}(temperature)", shared=True, rejects=rejects, gaps=gaps)
-
-
-def normal(generator, dtype, *shape):
-    """Draw in float64, so that every dtype gets the same numbers."""
-    return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
-
-
-def chain_inputs(generator, dtype, batch):
-    """Return unary, transition, start, end and lengths."""
-    unary, transition, start, end = (
-        normal(generator, dtype, *shape) for shape in ((*batch, STEPS, STATES), (STATES, STATES), (STATES,), (STATES,))
-    )
-    return unary, transition, start, end, torch.randint(2, STEPS + 1, batch, generator=generator)
-
-
-def labels_inputs(generator, dtype, batch):
-    """Return the factors of a chain and labels."""
-    factors = chain_inputs(generator, dtype, batch)
-    return *factors, torch.randint(STATES, (*batch, STEPS), generator=generator)
-
-
-def tempered_inputs(generator, dtype, batch):
-    """Return the factors of a chain and a temperature."""
-    return *chain_inputs(generator, dtype, batch), torch.tensor(0.7, dtype=dtype)
-
-
-def more_unary_inputs(generator, dtype, batch):
-    """Return the factors of a chain and as many unary scores again."""
-    return *chain_inputs(generator, dtype, batch), normal(generator, dtype, *batch, STEPS, STATES)
-
-
-def padded(labels, oracle) -> torch.Tensor:
-    """Fill labels up with -1."""
-    return torch.tensor([*labels, *[-1] * (oracle.steps - oracle.length)])
-
-
-def best_labels(oracle: Enumeration) -> torch.Tensor:
-    """Return the best sequence."""
-    return padded(oracle.sequences[int(oracle.scores.argmax())], oracle)
-
-
-def one_hot(*factors):
-    """Return the best sequence as the solver does."""
-    labels = best_labels(Enumeration(*factors))
-    return (labels[:, None] == torch.arange(STATES)).to(factors[0].dtype)
-
-
-def topk(*factors):
-    """Return the three best sequences."""
-    oracle = Enumeration(*factors)
-    order = oracle.scores.sort(descending=True).indices[:3]
-    return oracle.kbest(3), torch.stack([padded(oracle.sequences[i], oracle) for i in order])
-
-
-def score_of(*arguments):
-    """Return the score of labels by looking them up."""
-    oracle = Enumeration(*arguments[:5])
-    return oracle.scores[oracle.sequences.index(tuple(arguments[5][: oracle.length].tolist()))]
-
-
-def log_prob_of(*arguments):
-    """Return the log-probability of labels."""
-    return score_of(*arguments) - Enumeration(*arguments[:5]).log_partition()
-
-
-def cross_entropy_of(unary, transition, start, end, lengths, other):
-    """Return the cross-entropy of two chains that differ in their unary scores."""
-    p, q = (Enumeration(u, transition, start, end, lengths).probabilities() for u in (unary, other))
-    return -(p * q.log()).sum()
-
-
-def tempered(unary, transition, start, end, lengths, temperature):
-    """Return the enumeration of a chain with all scores divided by the temperature."""
-    return Enumeration(*(x / temperature for x in (unary, transition, start, end)), lengths)
-
-
-def window_marginals(unary, transition, start, end, lengths, iterations=2):
-    """Beliefs of k parallel updates: marginals of the part of the chain within k steps."""
-    length, rows = int(lengths), torch.zeros_like(unary)
-    for t in range(length):
-        low, high = max(0, t - iterations), min(length, t + iterations + 1)
-        first = start if low == 0 else torch.zeros_like(start)
-        last = end if high == length else torch.zeros_like(end)
-        rows[t] = Enumeration(unary[low:high], transition, first, last).unary_marginals()[t - low]
-    return rows
-
-
-def mean_field_loop(unary, transition, start, end, lengths, iterations=2):
-    """Coordinate ascent, one position after another, by plain loops."""
-    length = int(lengths)
-    scores = unary.clone()
-    scores[0] += start
-    scores[length - 1] += end
-    belief = [torch.softmax(scores[t], 0) for t in range(length)]
-    for _ in range(iterations):
-        for t in [*range(0, length, 2), *range(1, length, 2)]:
-            field = scores[t]
-            field = field + (belief[t - 1] @ transition if t > 0 else 0)
-            field = field + (transition @ belief[t + 1] if t + 1 < length else 0)
-            belief[t] = torch.softmax(field, 0)
-    return torch.stack([*belief, *[torch.zeros_like(belief[0])] * (unary.shape[0] - length)])
 
 
 def of_enumeration(*methods):
@@ -204,6 +95,8 @@ chain_operation(
     "argmax",
     "Best label sequence",
     differentiability="none",
+    arguments=OWN_CHAIN,
+    inputs=own_inputs,
     oracle=lambda *factors: best_labels(Enumeration(*factors)),
     backends=BOTH,
     reference="Viterbi 1967",
@@ -213,6 +106,8 @@ chain_operation(
     "The k best sequences and their scores",
     lambda chain: chain.topk(3),
     differentiability="piecewise linear",
+    arguments=OWN_CHAIN,
+    inputs=own_inputs,
     oracle=topk,
     ways=("pool",),
     cost="O(T S² k)",
@@ -244,6 +139,8 @@ chain_operation(
 chain_operation(
     "entropy",
     "Shannon entropy of the sequences",
+    arguments=OWN_CHAIN,
+    inputs=own_inputs,
     oracle=of_enumeration("entropy"),
     ways=("analytic",),
     backends=BOTH,
@@ -295,8 +192,8 @@ chain_operation(
     "log_prob",
     "Log-probability of given labels",
     lambda chain, labels: chain.log_prob(labels),
-    arguments=(*CHAIN, labels_argument("LinearChain.score(labels)")),
-    inputs=labels_inputs,
+    arguments=(*OWN_CHAIN, labels_argument("LinearChain.score(labels)")),
+    inputs=own_labels_inputs,
     oracle=log_prob_of,
     ways=("analytic",),
     backends=BOTH,

@@ -4,7 +4,7 @@ import torch
 
 from algonets.dp import LinearChain
 from algonets.losses import nll, perceptron, structured_hinge
-from tests.conformance.operations_dp import CHAIN, LAFFERTY, labels_argument, labels_inputs, log_prob_of, score_of
+from tests.conformance.chains import CHAIN, LAFFERTY, labels_argument, labels_inputs, log_prob_of, score_of
 from tests.conformance.registry import Operation, register
 from tests.oracles.chain_enumeration import Enumeration
 
