@@ -25,7 +25,7 @@ def read_idx(path: str | os.PathLike[str]) -> torch.Tensor:
         path: the file.
 
     Returns:
-        A tensor of the shape and type that the header gives: uint8, int8, int16, int32, float32 or float64.
+        A tensor of the shape and type that the header gives (uint8, int8, int16, int32, float32 or float64).
 
     Raises:
         ValueError: if the file is not IDX, breaks off, or has bytes too many.

@@ -26,7 +26,8 @@ class CRF(nn.Module):
 
     Attributes:
         transition: ``(S, S)`` scores from label i to label j.
-        start, end: ``(S,)`` scores of the first and of the last label.
+        start: ``(S,)`` scores of the first label.
+        end: ``(S,)`` scores of the last label.
 
     Differentiability: any order, in the scores and in the parameters.
 
