@@ -36,6 +36,7 @@ autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+napoleon_custom_sections = ["Cost", "Differentiability", "Terms"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
@@ -76,6 +77,13 @@ def refine_docstring(app, what, name, obj, options, lines):
             lines[index : index + 1] = ["", f"**{heading[1]}:** {lines[index][heading.end() :]}"]
 
 
+def show_public_bases(app, name, obj, options, bases):
+    """Show, instead of a base that is private to its room, the public one that it refines."""
+    for index, base in enumerate(bases):
+        if getattr(base, "__name__", "") in ("AbstractSymmetric", "AbstractMirrored", "AbstractPower"):
+            bases[index] = base.__base__
+
+
 def refine_page(app, docname, source):
     """Leave out what a partial checkout does not have, and the blank line that ends the output of a doctest."""
     source[0] = re.sub(r"(?m)\n\n```$", "\n```", source[0])
@@ -88,4 +96,5 @@ def refine_page(app, docname, source):
 def setup(app):
     """Connect the functions above; docstrings are changed before napoleon (priority 500) reads them."""
     app.connect("autodoc-process-docstring", refine_docstring, priority=400)
+    app.connect("autodoc-process-bases", show_public_bases)
     app.connect("source-read", refine_page, priority=400)
