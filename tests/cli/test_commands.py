@@ -174,7 +174,7 @@ def test_doctor_runs_without_the_extra(algonets, monkeypatch):
     assert status == 0 and an.__version__ in out
 
 
-@pytest.mark.xfail(strict=True, reason="an ImportError inside a command (Pillow, matplotlib) ends in a traceback")
+@pytest.mark.xfail(strict=True, reason="an ImportError inside a command (matplotlib, tensorboard) ends in a traceback")
 def test_missing_pillow_gives_the_pip_hint(algonets, monkeypatch, trained, checkpoint):
     monkeypatch.setitem(sys.modules, "PIL", None)
     outcome = algonets("read", trained / "example.png", "--checkpoint", checkpoint)

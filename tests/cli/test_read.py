@@ -195,8 +195,11 @@ def test_letters_must_be_positive_for_npz_too(algonets, checkpoint, save_npz):
     outcome.check_error(1, "--letters", "at least 1")
 
 
-def test_letters_of_in_python(trained):
+def test_letters_of_in_python(trained, strip):
+    """Ink is 1, paper 0, letter after letter."""
     images = letters_of(trained / "example.png", (1, 16, 16))
-    assert images.ndim == 4 and images.shape[1:] == (1, 16, 16) and images.min() >= 0 and images.max() <= 1
+    wanted = [1 - torch.from_numpy(strip[:, k : k + 16].astype(np.float32)) / 255 for k in range(0, strip.shape[1], 16)]
+    torch.testing.assert_close(images, torch.stack(wanted).unsqueeze(1))
+    assert images.mean() < 0.5
     with pytest.raises(_training.RunError, match="must be a file"):
         letters_of(trained / "none.png", (1, 16, 16))
