@@ -22,6 +22,7 @@ __all__ = [
     "check_settings",
     "checkpoint_path",
     "epoch_loader",
+    "fit",
     "make_trainer",
     "write_json",
 ]
@@ -37,9 +38,12 @@ class EpochSeed(Callback):
     def __init__(self, seed: int):
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Seed by run, epoch and process."""
-        torch.manual_seed(hash((self.seed, trainer.current_epoch, trainer.global_rank)) % 2**63)
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed by run, epoch and process: at the first batch, as making its loader draws numbers, too."""
+        if batch_idx == 0:
+            torch.manual_seed(hash((self.seed, trainer.current_epoch, trainer.global_rank)) % 2**63)
 
 
 class TrainingClock(Callback):
@@ -117,6 +121,16 @@ def make_trainer(folder: Path, epochs: int, seed: int, options: Mapping[str, Any
     }
     arguments["callbacks"] = own + list(options.get("callbacks") or [])
     return lightning.Trainer(**arguments)
+
+
+def fit(
+    trainer: lightning.Trainer, model: lightning.LightningModule, data: lightning.LightningDataModule, resume: Path | None
+) -> None:
+    """Train, from a checkpoint if given; Ctrl-C arrives as ``KeyboardInterrupt`` after Lightning has cleaned up."""
+    try:
+        trainer.fit(model, data, ckpt_path=None if resume is None else str(resume), weights_only=False)
+    except SystemExit as stop:  # what Lightning turns an interrupt into
+        raise KeyboardInterrupt from stop
 
 
 def _quiet() -> None:

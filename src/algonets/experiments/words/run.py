@@ -16,6 +16,7 @@ from algonets.experiments._training import (
     check_settings,
     checkpoint_path,
     epoch_loader,
+    fit,
     make_trainer,
     write_json,
 )
@@ -179,9 +180,7 @@ class WordsExperiment:
             load_reader(newest)  # a clear error if it is damaged
         console.print(f"[bold]{way}[/]: {'going on from ' + str(newest) if resuming else 'training'} ...")
         data = _WordLoader(self._part(train), self.batch_size, self.seed)
-        trainer.fit(reader, data, ckpt_path=str(newest) if resuming else None, weights_only=False)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
+        fit(trainer, reader, data, newest if resuming else None)
         clock = next(c for c in trainer.callbacks if isinstance(c, TrainingClock))  # pyright: ignore
         return reader, clock.elapsed(), trainer.is_global_zero
 
