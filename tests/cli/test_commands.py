@@ -149,7 +149,6 @@ def test_bench_without_kernels(algonets, monkeypatch):
     assert status == 1 and "nothing to compare" in out and "algonets doctor" in out
 
 
-@pytest.mark.xfail(strict=True, reason="bench --threads 0: RuntimeError of torch.set_num_threads, with a traceback")
 @pytest.mark.parametrize("threads", [0, -1])
 def test_bench_threads_must_be_positive(algonets, short_bench, threads):
     algonets("bench", "--threads", threads).check_error(1, "threads", str(threads))
@@ -174,7 +173,6 @@ def test_doctor_runs_without_the_extra(algonets, monkeypatch):
     assert status == 0 and an.__version__ in out
 
 
-@pytest.mark.xfail(strict=True, reason="an ImportError inside a command (matplotlib, tensorboard) ends in a traceback")
 def test_missing_pillow_gives_the_pip_hint(algonets, monkeypatch, trained, checkpoint):
     monkeypatch.setitem(sys.modules, "PIL", None)
     outcome = algonets("read", trained / "example.png", "--checkpoint", checkpoint)

@@ -189,7 +189,6 @@ def test_counts_must_be_positive(algonets, trained, checkpoint, option, value):
     outcome.check_error(1, option, "at least 1", f"got {value}")
 
 
-@pytest.mark.xfail(strict=True, reason="with an npz --letters is not looked at")
 def test_letters_must_be_positive_for_npz_too(algonets, checkpoint, save_npz):
     outcome = algonets("read", save_npz(images=GOOD), "--checkpoint", checkpoint, "--letters", 0)
     outcome.check_error(1, "--letters", "at least 1")

@@ -42,12 +42,7 @@ from tests.conformance.chains import (
 from tests.conformance.registry import Operation, PublicObject, exempt, register, register_object
 from tests.oracles.chain_enumeration import Enumeration
 
-LENGTHS_COMPARED = "BUG: lengths are compared by torch.equal, which torch.func.vmap refuses when they are batched"
-NAN_TEMPERATURE = "BUG: the gradient of a tensor temperature is NaN if any score is -inf (0 times -inf)"
 FACTORISED = "documented: no factorised distribution respects a forbidden transition; it raises a ValueError"
-SCALE_ROUNDED = "BUG (minor): 1 / temperature is computed in the half type of a tensor temperature"
-PARAMETERS_ROUNDED = "BUG: the float32 parameters are rounded to the half type of the scores, then widened again"
-NO_TENSOR = "BUG (minor): unary.dtype is read before anything is checked, hence an AttributeError"
 
 
 def of_enumeration(*methods):
@@ -122,7 +117,6 @@ chain_operation(
     ways=("analytic",),
     backends=BOTH,
     reference=LAFFERTY,
-    gaps={"half": SCALE_ROUNDED, "infinite": NAN_TEMPERATURE},
 )
 chain_operation(
     "marginals",
@@ -134,7 +128,6 @@ chain_operation(
     ways=("analytic",),
     backends=BOTH,
     reference=RABINER,
-    gaps={"half": SCALE_ROUNDED, "infinite": NAN_TEMPERATURE},
 )
 chain_operation(
     "entropy",
@@ -144,7 +137,6 @@ chain_operation(
     oracle=of_enumeration("entropy"),
     ways=("analytic",),
     backends=BOTH,
-    gaps={"vmap": LENGTHS_COMPARED},
 )
 chain_operation(
     "cross_entropy",
@@ -155,7 +147,6 @@ chain_operation(
     oracle=cross_entropy_of,
     ways=("analytic",),
     backends=BOTH,
-    gaps={"vmap": LENGTHS_COMPARED},
 )
 chain_operation(
     "kl",
@@ -166,7 +157,6 @@ chain_operation(
     oracle=lambda *args: cross_entropy_of(*args) - Enumeration(*args[:5]).entropy(),
     ways=("analytic",),
     backends=BOTH,
-    gaps={"vmap": LENGTHS_COMPARED},
 )
 chain_operation(
     "sample",
@@ -305,7 +295,7 @@ def crf_labels_inputs(generator, dtype, batch):
 
 
 CRF_LAYER = example_crf()
-CRF_UNARY = dataclasses.replace(UNARY, gaps={"type": NO_TENSOR})
+CRF_UNARY = UNARY
 
 
 def crf_operation(method, summary, function, **promises):
@@ -333,7 +323,6 @@ crf_operation(
     inputs=crf_labels_inputs,
     oracle=lambda unary, lengths, labels: -log_prob_of(unary, *crf_factors(unary), lengths, labels),
     ways=("analytic",),
-    gaps={"half": PARAMETERS_ROUNDED},
 )
 crf_operation(
     "decode",
@@ -351,7 +340,6 @@ crf_operation(
     ways=("pool",),
     backends=("torch",),
     cost="O(T S² k)",
-    gaps={"half": PARAMETERS_ROUNDED},
 )
 crf_operation(
     "marginals",
@@ -359,7 +347,6 @@ crf_operation(
     CRF_LAYER.marginals,
     oracle=lambda *args: (crf_enumeration(*args).unary_marginals(), crf_enumeration(*args).pairwise_marginals()),
     ways=("analytic",),
-    gaps={"half": PARAMETERS_ROUNDED},
 )
 
 

@@ -10,7 +10,6 @@ from tests.conformance.registry import Argument, Operation, PublicObject, exempt
 
 UNCHECKED = "inner loop of a dynamic program, which checks its scores; a semiring takes any tensor"
 FORBIDDEN = "a NaN lifts to 'not allowed', as -inf; the dynamic program refuses NaN before"
-DROPPED = "BUG (minor): a NaN alternative is dropped as if it were absent, and the sum stays finite"
 SAMPLED = "the gradient is one random sample; tests/dp/test_linear_chain.py compares its mean with the marginals"
 
 
@@ -167,7 +166,6 @@ semiring_operations(
     sr.SparseMax(),
     sparse_maximum,
     lambda a, b: sparse_maximum(a) + sparse_maximum(b),
-    gaps={"nan": DROPPED},
     differentiability="twice",
     summary="Quadratically smoothed maximum with sparse gradients",
     ways=("analytic", "unroll"),

@@ -49,7 +49,6 @@ def test_restored_after_an_exception():
     assert an.active_backend() == "auto"
 
 
-@pytest.mark.xfail(strict=True, reason="backend.__enter__ does not set: a kept object works once, then silently not")
 def test_one_object_can_be_entered_twice():
     plain = an.backend("torch")
     for _ in range(2):

@@ -95,7 +95,6 @@ def test_product_or_zero_gradcheck():
     assert torch.autograd.gradcheck(product_or_zero, (w, v)) and torch.autograd.gradgradcheck(product_or_zero, (w, v))
 
 
-@pytest.mark.xfail(strict=True, reason="product_or_zero returns the value alone where it is infinite, not its product")
 def test_product_or_zero_of_a_negative_weight():
     assert product_or_zero(torch.tensor(-2.0), torch.tensor(-INF)) == INF
 

@@ -58,9 +58,10 @@ def test_values_equal_enumeration(any_backend, form, forbid):
     for seed, (steps, states) in itertools.product(range(3), [(4, 3), (1, 3), (2, 2), (5, 1)]):
         factors = make(3, steps, states, form, seed=seed, forbid=forbid)
         chain, oracles = LinearChain(*factors), enumerate_all(*factors)
-        close = lambda ours, name: torch.testing.assert_close(  # noqa: E731
-            ours, torch.stack([getattr(o, name)() for o in oracles]), rtol=1e-12, atol=1e-12
-        )
+
+        def close(ours, name, oracles=oracles):
+            torch.testing.assert_close(ours, torch.stack([getattr(o, name)() for o in oracles]), rtol=1e-12, atol=1e-12)
+
         close(chain.log_partition(), "log_partition")
         close(chain.max(), "max")
         close(chain.entropy(), "entropy")
@@ -363,7 +364,7 @@ def test_mean_field_ascends_below_the_log_partition(any_backend):
     unary, transition = make(1, 6, 4, boundaries=False, seed=3)[:2]
     chain = LinearChain(unary[0], transition)
     bounds = [evidence_lower_bound(chain.mean_field(k), unary[0], transition) for k in range(8)]
-    assert all(b >= a - 1e-12 for a, b in zip(bounds, bounds[1:])) and bounds[7] > bounds[0]
+    assert all(b >= a - 1e-12 for a, b in itertools.pairwise(bounds)) and bounds[7] > bounds[0]
     assert bounds[-1] <= chain.log_partition()
     independent = LinearChain(unary[0], torch.zeros_like(transition))
     torch.testing.assert_close(independent.mean_field(3), independent.marginals()[0])

@@ -1,11 +1,15 @@
 """Which implementation runs: the native CPU kernels, or the plain-torch reference."""
 
+import importlib
+from typing import Any
+
 import torch
 
 from algonets._core.errors import reject, require
 
+# By name, because the floors allow no import of the package itself, and where no compiler was it is not there.
 try:
-    from algonets import _native
+    _native: Any = importlib.import_module("algonets._native")
 except ImportError as error:  # no C++ compiler when the package was built
     _native = None
     _why_not = str(error)
@@ -60,14 +64,19 @@ class backend:
             )
         self.name = name
         self._before = _setting
+        self._outer: list[str] = []
         _setting = name
 
     def __enter__(self) -> "backend":
+        global _setting  # noqa: PLW0603
+        self._outer.append(self._before)
+        _setting = self.name
         return self
 
     def __exit__(self, *exception: object) -> None:
         global _setting  # noqa: PLW0603
-        _setting = self._before
+        _setting = self._outer.pop()
+        self._before = _setting
 
     def __repr__(self) -> str:
         return f"backend({self.name!r})"

@@ -5,6 +5,7 @@ import numbers
 from typing import Any
 
 import torch
+from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch._subclasses.fake_tensor import FakeTensor
 
 from algonets._core.errors import reject, reject_type, require
@@ -24,16 +25,15 @@ def values_visible(*tensors: torch.Tensor | None) -> bool:
     """Tell whether checks may read the values: not under ``torch.compile``, ``vmap`` or on meta tensors."""
     if torch.compiler.is_compiling():
         return False
-    wrapped = torch._C._functorch.is_batchedtensor
-    return not any(t is not None and (t.device.type == "meta" or _hides(t, wrapped)) for t in tensors)
+    return not any(t is not None and (t.device.type == "meta" or _hides(t)) for t in tensors)
 
 
-def _hides(tensor: torch.Tensor, is_batched: Any) -> bool:
+def _hides(tensor: torch.Tensor) -> bool:
     # grad(vmap(...)) and vmap(grad(...)) nest wrappers: look through all of them.
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        if is_batched(tensor):
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        if functorch.is_batchedtensor(tensor):
             return True
-        tensor = torch._C._functorch.get_unwrapped(tensor)
+        tensor = functorch.get_unwrapped(tensor)
     return isinstance(tensor, FakeTensor)
 
 
@@ -89,8 +89,7 @@ def check_at_least(call: str, value: Any, least: int) -> int:
 def as_scale(call: str, value: Any) -> float | torch.Tensor:
     """Validate a scale (or temperature): a positive float, or a positive floating tensor that may need a gradient."""
     if isinstance(value, torch.Tensor):
-        check_floating(call, value)
-        check_positive(call, value)
+        check_positive(call, check_floating(call, value))
         return value
     check_positive(call, value)
     return float(value)

@@ -35,7 +35,7 @@ def product_or_zero(weight: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     live = (weight != 0) & value.isfinite()
     forbidden = (weight != 0) & ~value.isfinite()
     product = torch.where(live, weight, torch.zeros_like(weight)) * torch.where(live, value, torch.zeros_like(value))
-    return torch.where(forbidden, value, product)
+    return torch.where(forbidden, weight.sign() * value, product)
 
 
 def masked_sum(x: torch.Tensor, mask: torch.Tensor, dim: int | tuple[int, ...]) -> torch.Tensor:

@@ -10,6 +10,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         from algonets.cli.commands import run
+
+        return run(arguments)
     except ImportError as error:
         if arguments[:1] == ["doctor"]:
             from algonets.cli.doctor import doctor
@@ -22,4 +24,3 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    return run(arguments)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 
 import algonets
+from algonets._core.errors import require
 from algonets.dp import LinearChain
 
 __all__ = ["bench"]
@@ -16,6 +17,7 @@ def bench(threads: int = 1) -> int:
     if not algonets.native_status()[0]:
         print("Only the plain-torch backend is installed: nothing to compare. See `algonets doctor`.")
         return 1
+    require(threads >= 1, "bench --threads", "must be at least 1", threads)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     print(f"native: {algonets.native_status()[1]}, {threads} thread(s), float32, batch 32, best of some runs, ms")

@@ -19,9 +19,16 @@ from algonets.experiments._training import RunError
 __all__ = ["build_parser", "run"]
 
 # Set by the experiments themselves; everything else of the trainer is the user's.
-_OWNED = {"max_epochs", "default_root_dir", "logger", "enable_model_summary", "use_distributed_sampler", "callbacks"}
+_OWNED: set[str | int] = {
+    "max_epochs",
+    "default_root_dir",
+    "logger",
+    "enable_model_summary",
+    "use_distributed_sampler",
+    "callbacks",
+}
 
-_SWITCHES = {
+_SWITCHES: dict[str, str] = {
     "resume": "Go on with an interrupted run in the output folder.",
     "overwrite": "Replace a run in the output folder.",
 }
@@ -40,10 +47,10 @@ def run(arguments: list[str]) -> int:
         print(f"algonets: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(
-            "\nalgonets: interrupted. The last finished epoch is kept: repeat the command with --resume.",
-            file=sys.stderr,
+        hint = (
+            " The last finished epoch is kept: repeat the command with --resume." if config.command == "train" else ""
         )
+        print(f"\nalgonets: interrupted.{hint}", file=sys.stderr)
         return 130
 
 
@@ -63,13 +70,10 @@ def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> in
         options.pop("config", None)
         trainer = {key: value for key, value in options.pop("trainer").items() if value is not None}
         settings = options.as_dict()
-        instance = experiment(**settings, trainer=trainer)
-        instance.output.mkdir(parents=True, exist_ok=True)
         kept = config.train[name].clone()
         for switch in ("config", *_SWITCHES):
             kept.pop(switch, None)
-        parser.save(kept, str(instance.output / "config.yaml"), overwrite=True, skip_validation=True)
-        instance.run()
+        experiment(**settings, trainer=trainer, config=parser.dump(kept, skip_validation=True)).run()
         return 0
     if config.command == "read":
         return read(Path(config.read.image), Path(config.read.checkpoint), config.read.letters, config.read.best)
@@ -94,7 +98,8 @@ def build_parser() -> tuple[jsonargparse.ArgumentParser, dict[str, Any]]:
             usage=f"algonets train {name} [options]", description=experiment.__doc__.split("\n\n")[0]
         )
         own.add_argument("--config", action="config", help="Read options from a YAML file; those given here win.")
-        own.add_class_arguments(experiment, skip={"trainer", *_SWITCHES})
+        hidden: set[str | int] = {"trainer", "config", *_SWITCHES}
+        own.add_class_arguments(experiment, skip=hidden)
         for switch, text in _SWITCHES.items():
             own.add_argument(f"--{switch}", action="store_true", help=text)
         own.add_class_arguments(lightning.Trainer, "trainer", skip=_OWNED, instantiate=False)

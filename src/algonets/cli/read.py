@@ -14,8 +14,9 @@ __all__ = ["letters_of", "read"]
 
 def read(image: Path, checkpoint: Path, letters: int | None = None, best: int = 5) -> int:
     """Print the readings of an image by a trained reader, best first."""
-    if best < 1:
-        raise RunError(f"--best must be at least 1, got {best}.")
+    for option, value in (("--best", best), ("--letters", letters)):
+        if value is not None and value < 1:
+            raise RunError(f"{option} must be at least 1, got {value}.")
     reader = load_reader(checkpoint)
     images = letters_of(image, reader.scorer.image_shape, letters)
     with torch.inference_mode():
@@ -55,8 +56,6 @@ def letters_of(path: Path, shape: tuple[int, int, int], letters: int | None = No
     border = torch.cat([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     ink = 1 - pixels if border.median() > 0.5 else pixels
     count = letters or max(round(pixels.shape[1] * height / (pixels.shape[0] * width)), 1)
-    if letters is not None and letters < 1:
-        raise RunError(f"--letters must be at least 1, got {letters}.")
     if pixels.shape[1] < count:
         raise RunError(
             f"read: {path} is {pixels.shape[1]} pixels wide, too narrow for {count} letters. Check --letters."

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from algonets._core.checks import as_scale, check_floating
+from algonets._core.checks import as_scale, check_floating, values_visible
 from algonets._core.errors import reject, reject_type, require
 
 __all__ = ["Distribution", "check_shift", "log_or_minus_inf"]
@@ -45,7 +45,7 @@ class Distribution(abc.ABC):
     """Whether the formulas give limits and zero derivatives at +-inf by themselves, and NaN at NaN."""
 
     def __init__(self, scale: float | Tensor = 1.0):
-        self.scale = _check_scale(f"{type(self).__name__}(scale=...)", scale)
+        self.scale = as_scale(f"{type(self).__name__}(scale=...)", scale)
 
     # ---- what a family writes: the standard law
 
@@ -271,18 +271,14 @@ def log_or_minus_inf(value: Tensor) -> Tensor:
 def check_shift(call: str, shift: Any) -> float | Tensor:
     """Require a finite number or floating tensor."""
     if isinstance(shift, Tensor):
-        return check_floating(call, shift)
+        check_floating(call, shift)
+        visible = values_visible(shift)
+        require(not visible or bool(shift.detach().isfinite().all()), call, "must be finite", shift)
+        return shift
     if isinstance(shift, bool) or not isinstance(shift, numbers.Real):
         reject_type(call, "must be a number or a floating-point tensor", shift)
     require(math.isfinite(float(shift)), call, "must be finite", shift)
     return float(shift)
-
-
-def _check_scale(call: str, scale: Any) -> float | Tensor:
-    # Values cannot be looked at while torch.compile or torch.func trace; there only the kind is checked.
-    if isinstance(scale, Tensor) and (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()):
-        return check_floating(call, scale)
-    return as_scale(call, scale)
 
 
 def _log_of_one_side(side: Tensor, other: Tensor) -> Tensor:

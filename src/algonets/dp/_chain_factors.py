@@ -23,9 +23,15 @@ class ChainFactors(NamedTuple):
 
     def scaled(self, factor: float | torch.Tensor) -> "ChainFactors":
         """Return the chain with every score multiplied by a positive factor."""
-        start = None if self.start is None else self.start * factor
-        end = None if self.end is None else self.end * factor
-        return ChainFactors(self.unary * factor, self.transition * factor, start, end, self.lengths)
+
+        def scale(x: torch.Tensor | None) -> torch.Tensor | None:
+            if x is None:
+                return None
+            forbidden = x == -math.inf  # apart, or the factor's gradient gets 0 * -inf
+            return torch.where(forbidden, x, torch.where(forbidden, torch.zeros_like(x), x) * factor)
+
+        scaled = {name: scale(getattr(self, name)) for name in ("unary", "transition", "start", "end")}
+        return self._replace(**scaled)
 
     def scores(self) -> torch.Tensor:
         """Return (B, T, S) unary scores with start and end added where they apply."""
@@ -122,7 +128,7 @@ def check_lengths(
     if lengths is None:
         return torch.full((math.prod(batch),), steps, dtype=torch.int64, device=device)
     if not isinstance(lengths, torch.Tensor):
-        lengths = torch.as_tensor(lengths)
+        reject_type(call, "must be an integer tensor", lengths, "Convert it with torch.as_tensor(...).")
     if lengths.dtype.is_floating_point or lengths.dtype in (torch.bool, torch.complex64, torch.complex128):
         reject_type(call, "must be an integer tensor", lengths)
     require(lengths.shape == batch, call, f"must have the batch shape {tuple(batch)}", lengths)

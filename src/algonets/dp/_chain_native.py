@@ -1,5 +1,7 @@
 """The native chain kernels as torch operators: seen by autograd, ``vmap`` and ``torch.compile``."""
 
+from typing import Any
+
 import torch
 
 from algonets._core.backend import get_num_threads, native
@@ -15,7 +17,9 @@ def _plain(tensor: Optional) -> Optional:
     return None if tensor is None else tensor.detach().contiguous()
 
 
-def _arguments(unary: torch.Tensor, transition: torch.Tensor, start: Optional, end: Optional, lengths: torch.Tensor):
+def _arguments(
+    unary: torch.Tensor, transition: torch.Tensor, start: Optional, end: Optional, lengths: torch.Tensor
+) -> list[Any]:
     return [_plain(t) for t in (unary, transition, start, end, lengths)]
 
 
@@ -110,18 +114,15 @@ def _(unary, transition, start, end, lengths, uniforms):
 # ---- derivatives -------------------------------------------------------------------------------------------
 
 
-def _boundary_gradients(start: Optional, end: Optional, lengths: torch.Tensor, unary: torch.Tensor):
+def _boundary_gradients(start: Any, end: Any, lengths: torch.Tensor, unary: torch.Tensor) -> tuple[Any, Any]:
     """Gradients of start and end: those of the first and of the last unary score."""
-    at_start = None if start is None else unary[:, 0]
-    at_end = None
+    at_start = at_end = None
+    if start is not None:
+        at_start = unary[:, 0].sum_to_size(start.shape)
     if end is not None:
         last = (lengths - 1)[:, None, None].expand(-1, 1, unary.shape[2])
-        at_end = unary.gather(1, last).squeeze(1)
-    shrink = [
-        g if g is None or p.shape[0] == g.shape[0] else g.sum(0, keepdim=True)
-        for p, g in ((start, at_start), (end, at_end))
-    ]
-    return shrink[0], shrink[1]
+        at_end = unary.gather(1, last).squeeze(1).sum_to_size(end.shape)
+    return at_start, at_end
 
 
 def _save(ctx, inputs, output):
@@ -141,7 +142,7 @@ def _gradient_backward(ctx, by_unary, by_transition):
     saved = ctx.saved_tensors
     keep_graph = torch.is_grad_enabled()
     with torch.enable_grad():
-        inputs = [
+        inputs: list[Any] = [
             None if t is None else (t.view_as(t) if keep_graph and t.requires_grad else t.detach().requires_grad_())
             for t in (*saved[:4], saved[5])
         ]
@@ -168,7 +169,7 @@ gradient.register_autograd(_gradient_backward, setup_context=_save)
 # ---- vmap: the new dimension joins the batch -----------------------------------------------------------------
 
 
-def _merge(size: int, batch: int, value: Optional, dim: int | None, may_share: bool) -> Optional:
+def _merge(size: int, batch: int, value: Any, dim: int | None, may_share: bool) -> Any:
     """Bring an argument to (size * batch, ...); ``may_share`` keeps a leading 1 that vmap does not touch."""
     if value is None:
         return None

@@ -5,7 +5,7 @@ from typing import Literal, final
 import torch
 from torch import nn
 
-from algonets._core.checks import check_at_least
+from algonets._core.checks import check_at_least, check_floating
 from algonets._core.errors import reject, reject_type, require
 from algonets.dp.linear_chain import LinearChain
 
@@ -74,6 +74,8 @@ class CRF(nn.Module):
         Raises:
             ValueError: for both lengths and mask, or a mask with holes or an empty row.
         """
+        check_floating("CRF(unary)", unary)
+        unary = unary.to(torch.promote_types(unary.dtype, torch.float32))
         if mask is not None:
             require(lengths is None, "CRF(lengths=..., mask=...)", "takes one of the two", "both")
             lengths = _lengths_of_mask(mask, unary)

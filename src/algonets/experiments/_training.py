@@ -124,7 +124,10 @@ def make_trainer(folder: Path, epochs: int, seed: int, options: Mapping[str, Any
 
 
 def fit(
-    trainer: lightning.Trainer, model: lightning.LightningModule, data: lightning.LightningDataModule, resume: Path | None
+    trainer: lightning.Trainer,
+    model: lightning.LightningModule,
+    data: lightning.LightningDataModule,
+    resume: Path | None,
 ) -> None:
     """Train, from a checkpoint if given; Ctrl-C arrives as ``KeyboardInterrupt`` after Lightning has cleaned up."""
     try:

@@ -1,5 +1,6 @@
 """Losses between a structured model and the right answer: one for each way to learn it."""
 
+import math
 from typing import Literal
 
 import torch
@@ -48,7 +49,8 @@ def perceptron(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = 
 
     .. math:: \ell = \max_{y'} s(y') - s(y)
 
-    Args, Returns, Raises: as :func:`nll`. Zero where the best sequence is the right one.
+    Args, Returns, Raises: as :func:`nll`. Zero where the best sequence is the right one, +inf where the right one is
+    forbidden.
 
     Differentiability: piecewise linear; the gradient is the indicator of the best minus that of the right labels.
 
@@ -61,7 +63,7 @@ def perceptron(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = 
         >>> perceptron(LinearChain(torch.tensor([[0.0, 1.0]]), torch.zeros(2, 2)), torch.tensor([0]))
         tensor(1.)
     """
-    return _reduce("perceptron", chain.max() - chain.score(labels), reduction)
+    return _reduce("perceptron", _regret(chain.max(), chain.score(labels)), reduction)
 
 
 def structured_hinge(
@@ -97,7 +99,15 @@ def structured_hinge(
     right = chain.score(labels)
     states = torch.arange(chain.num_states, device=right.device)
     costs = margin * (labels.unsqueeze(-1) != states).to(right.dtype)
-    return _reduce("structured_hinge", chain.augmented(costs).max() - right, reduction)
+    return _reduce("structured_hinge", _regret(chain.augmented(costs).max(), right), reduction)
+
+
+def _regret(best: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """``best - right``; +inf, with no gradient, where the right answer is forbidden."""
+    allowed = right > -math.inf
+    zero = torch.zeros_like(right)
+    difference = torch.where(allowed, best, zero) - torch.where(allowed, right, zero)
+    return torch.where(allowed, difference, torch.full_like(difference, math.inf))
 
 
 def _reduce(call: str, loss: torch.Tensor, reduction: str) -> torch.Tensor:

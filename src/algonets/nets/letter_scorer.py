@@ -33,9 +33,10 @@ class LetterScorer(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int, width: int = 32, dropout: float = 0.4):
         super().__init__()
+        good = len(image_shape) == 3 and image_shape[0] >= 1 and min(image_shape[1:]) >= 4
+        rule = "must be (channels, H, W) with a channel and sides of at least 4 pixels"
+        require(good, "LetterScorer(image_shape)", rule, image_shape)
         channels, height, breadth = image_shape
-        least = min(height, breadth)
-        require(least >= 4, "LetterScorer(image_shape)", "must have sides of at least 4 pixels", image_shape)
         require(0 <= dropout < 1, "LetterScorer(dropout)", "must be in [0, 1)", dropout)
         num_classes = check_at_least("LetterScorer(num_classes)", num_classes, 1)
         self.image_shape = (channels, height, breadth)

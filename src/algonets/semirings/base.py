@@ -49,7 +49,7 @@ class Semiring(ABC):
     def full(self, element: float | tuple[float, ...], shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
         """Return a tensor of ``shape`` elements, each ``element`` (``zero`` or ``one``)."""
         value = torch.as_tensor(element, dtype=like.dtype, device=like.device)
-        return value.expand(*shape, *value.shape)
+        return value.expand((*shape, *value.shape))
 
     def where(self, mask: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Choose elements by a mask that has no event dimensions."""

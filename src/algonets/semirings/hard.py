@@ -30,8 +30,9 @@ class MaxPlus(Semiring):
     one = 0.0
 
     def plus(self, x: torch.Tensor, dim: int) -> torch.Tensor:
-        """Maximum over ``dim``."""
-        return x.max(dim).values
+        """Maximum over ``dim``; no gradient where all are -inf."""
+        best = x.max(dim).values
+        return torch.where(best == -math.inf, torch.full_like(best, -math.inf), best)
 
     def times(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Sum of the scores."""
@@ -103,7 +104,8 @@ class KMax(Semiring):
     def plus(self, x: torch.Tensor, dim: int) -> torch.Tensor:
         """Keep the k best of all alternatives over ``dim``."""
         dim = dim if dim >= 0 else dim + x.ndim - 1
-        return x.movedim(dim, -2).flatten(-2).topk(self.k, -1).values
+        best = x.movedim(dim, -2).flatten(-2).topk(self.k, -1).values
+        return torch.where(best == -math.inf, torch.full_like(best, -math.inf), best)
 
     def times(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Keep the k best of all sums."""

@@ -64,7 +64,7 @@ class SoftMin(Semiring):
 
     def __init__(self, temperature: float = 1.0):
         check_positive("SoftMin(temperature)", temperature, "Use MinPlus() for the hard minimum.")
-        self.temperature = temperature
+        self.temperature = float(temperature)
 
     def plus(self, x: torch.Tensor, dim: int) -> torch.Tensor:
         """Soft minimum over ``dim``."""
@@ -112,8 +112,9 @@ class Entropy(Semiring):
         return torch.stack([total.squeeze(dim), entropy.sum(dim)], -1)
 
     def times(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """Sum of both entries."""
-        return a + b
+        """Sum of both entries; the impossible has no entropy."""
+        z, h = (a + b).unbind(-1)
+        return torch.stack([z, torch.where(z == -math.inf, torch.zeros_like(h), h)], -1)
 
     def lift(self, scores: torch.Tensor) -> torch.Tensor:
         """Pair every score with entropy 0."""
@@ -133,8 +134,11 @@ class _SampledLogSumExp(torch.autograd.Function):
         return total.squeeze(dim)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad):
+    def backward(ctx, *grads):
+        # Refused here, not by `once_differentiable`: autograd.grad would leave out its branch without a word.
+        if torch.is_grad_enabled():
+            raise RuntimeError("Sampling() cannot be differentiated twice: its gradient is a random sample. Use Log().")
+        (grad,) = grads
         x, total = ctx.saved_tensors
         feasible = total > -math.inf
         p = torch.where(feasible, (x - torch.where(feasible, total, torch.zeros_like(total))).exp(), torch.ones_like(x))
@@ -224,7 +228,8 @@ class SparseMax(Semiring):
         threshold = (kept.sum(dim, keepdim=True) - 1) / count
         p = torch.where(support, kept - threshold, torch.zeros_like(kept))
         value = (p * kept).sum(dim) - 0.5 * ((p * p).sum(dim) - 1)
-        return torch.where(dead.squeeze(dim), torch.full_like(value, -math.inf), value)
+        value = torch.where(dead.squeeze(dim), torch.full_like(value, -math.inf), value)
+        return torch.where(x.isnan().any(dim), torch.full_like(value, math.nan), value)
 
     def times(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Sum of the scores."""

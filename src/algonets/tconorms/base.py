@@ -73,11 +73,12 @@ class TConorm(abc.ABC):
     def tnorm(self, a: Tensor, b: Tensor) -> Tensor:
         """The dual t-norm ``1 - S(1 - a, 1 - b)``, a soft "and"; arguments as :meth:`__call__`."""
         a, b = self._pair(a, b)
-        return 1 - self(1 - a, 1 - b)
+        return (1 - self(1 - a.to(compute_dtype(a)), 1 - b.to(compute_dtype(b)))).to(a.dtype)
 
     def reduce_tnorm(self, values: Tensor, dim: int = -1) -> Tensor:
         """The dual t-norm over one dimension; 1 for none. Arguments as :meth:`reduce`."""
-        return 1 - self.reduce(1 - check_floating(f"{type(self).__name__}.reduce_tnorm(values)", values), dim)
+        check_floating(f"{type(self).__name__}.reduce_tnorm(values)", values)
+        return (1 - self.reduce(1 - values.to(compute_dtype(values)), dim)).to(values.dtype)
 
     @abc.abstractmethod
     def _reduce(self, values: Tensor, dim: int) -> Tensor:

@@ -54,7 +54,7 @@ class WordReader(lightning.LightningModule):
         self.way, self.alphabet = way, alphabet
         self.iterations, self.margin = iterations, margin
         self.learning_rate, self.transition_rate, self.distortion = learning_rate, transition_rate, distortion
-        self.scorer = LetterScorer(tuple(image_shape), len(alphabet), width, dropout)
+        self.scorer = LetterScorer(image_shape, len(alphabet), width, dropout)
         self.crf = None if way == "independent" else CRF(len(alphabet))
 
     def chain(self, images: torch.Tensor, lengths: torch.Tensor) -> LinearChain:

@@ -49,7 +49,7 @@ def save_report(
     _draw_trellis(axes[2], scores.exp(), best, reader.alphabet)
     _draw_grid(figure, axes[3], beliefs, reader.alphabet, "What the chain makes of it (marginal probabilities)")
     for axis in (axes[1], axes[3]):
-        axis.plot(range(len(best)), best, "o", mfc="none", mec=GOOD, ms=11, mew=1.6)
+        axis.plot(range(len(best)), best.tolist(), "o", mfc="none", mec=GOOD, ms=11, mew=1.6)
     figure.draw_without_rendering()  # settles the layout, which gives the letters their size
     _draw_letters(axes[0], images, truth, alone[index])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,14 +93,14 @@ def _draw_letters(axis, images: torch.Tensor, truth: str, alone: str) -> None:
     pixel = min(tall / rows, broad / columns)
     half, height = 0.5 * columns * pixel / box.width * len(truth), rows * pixel / box.height * 1.4
     for t, image in enumerate(images[:, 0]):
-        axis.imshow(image, cmap="Greys", extent=(t - half, t + half, 0, height), aspect="auto", vmin=0, vmax=1)
+        axis.imshow(image.numpy(), cmap="Greys", extent=(t - half, t + half, 0, height), aspect="auto", vmin=0, vmax=1)
         color = GOOD if alone[t] == truth[t] else BAD
         axis.text(t, -0.1, f"{truth[t]} → {alone[t]}" if color == BAD else truth[t], color=color, ha="center", va="top")
     axis.set(xlim=(-0.5, len(truth) - 0.5), ylim=(-0.45, 0.95))
 
 
 def _draw_grid(figure, axis, values: torch.Tensor, alphabet: str, title: str) -> None:
-    picture = axis.imshow(values.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="upper")
+    picture = axis.imshow(values.T.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="upper")
     axis.set_yticks(range(len(alphabet)), list(alphabet), fontsize=7)
     axis.set_xticks(range(len(values)), [str(t + 1) for t in range(len(values))])
     axis.set_title(title, fontsize=10, loc="left")
@@ -115,10 +115,10 @@ def _draw_trellis(axis, probabilities: torch.Tensor, best: torch.Tensor, alphabe
     for t in range(steps - 1):
         ends = [(i, j) for i in shown[t] for j in shown[t + 1]]
         axis.plot([[t] * len(ends), [t + 1] * len(ends)], numpy.array(ends).T, color="0.88", lw=0.6, zorder=1)
-    axis.plot(range(steps), greedy, "--", color=BAD, lw=1.8, zorder=2, label="best letter by letter")
-    axis.plot(range(steps), best, "-", color=GOOD, lw=2.6, zorder=3, label="best path (Viterbi)")
+    axis.plot(range(steps), greedy.tolist(), "--", color=BAD, lw=1.8, zorder=2, label="best letter by letter")
+    axis.plot(range(steps), best.tolist(), "-", color=GOOD, lw=2.6, zorder=3, label="best path (Viterbi)")
     for t in range(steps):
-        sizes = 30 + 420 * probabilities[t, shown[t]].sqrt()
+        sizes = (30 + 420 * probabilities[t, shown[t]].sqrt()).numpy()
         axis.scatter([t] * len(shown[t]), shown[t], s=sizes, color="white", edgecolor=INK, zorder=4)
         for k in shown[t]:
             axis.text(t, k, alphabet[k], ha="center", va="center", fontsize=8, color=INK, zorder=5)

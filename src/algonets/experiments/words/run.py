@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from algonets.data import AbstractWordDataset, OcrLetters, SyntheticWords, collate_words
+from algonets.data.ocr_letters import OcrSplit
 from algonets.experiments._training import (
     RunError,
     TrainingClock,
@@ -61,6 +62,7 @@ class WordsExperiment:
         margin: Cost of a wrong letter (way pool-hinge).
         train_size: Use only so many training words; all by default.
         trainer: Further arguments of lightning.Trainer.
+        config: Text to keep as config.yaml in the output folder.
     """
 
     def __init__(
@@ -85,17 +87,25 @@ class WordsExperiment:
         margin: float = 1.0,
         train_size: int | None = None,
         trainer: dict[str, Any] | None = None,
+        config: str | None = None,
     ):
-        self.data, self.split, self.fold, self.data_dir = data, split, fold, data_dir
-        self.ways: tuple[Way, ...] = WAYS if way == "all" else (way,)
+        self.data, self.fold, self.data_dir = data, fold, data_dir
+        self.split: OcrSplit = split
+        self.ways: list[Way] = list(WAYS) if way == "all" else [way]
         self.output = Path(output or f"runs/words-{data}")
         self.resume, self.overwrite = resume, overwrite
         self.seed, self.batch_size = seed, _positive("--batch_size", batch_size)
         self.epochs = _positive("--epochs", DEFAULT_EPOCHS[data] if epochs is None else epochs)
         self.train_size = train_size if train_size is None else _positive("--train_size", train_size)
-        self.dropout = dropout
+        self.dropout, self.config = dropout, config
+        if learning_rate <= 0:
+            raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
+        if transition_rate < 0:
+            raise RunError(f"--transition_rate must be at least 0, got {transition_rate}.")
+        if distortion is not None and distortion < 0:
+            raise RunError(f"--distortion must be at least 0, got {distortion}.")
         self.model_options = {
-            "width": width or {"ocr": 32, "synthetic": 24}[data],
+            "width": {"ocr": 32, "synthetic": 24}[data] if width is None else _positive("--width", width),
             "iterations": iterations,
             "margin": margin,
             "learning_rate": learning_rate,
@@ -171,6 +181,8 @@ class WordsExperiment:
         }
         if os.environ.get("LOCAL_RANK", "0") == "0":
             check_settings(folder, settings, self.resume, self.overwrite)
+            if self.config is not None:
+                (self.output / "config.yaml").write_text(self.config)
         torch.manual_seed(self.seed)
         reader = WordReader(way, train.image_shape, train.alphabet, **options)
         trainer = make_trainer(folder, self.epochs, self.seed, self.trainer_options, way)
