@@ -9,7 +9,6 @@ from tests.conformance.registry import Argument
 from tests.oracles.chain_enumeration import Enumeration
 
 STEPS, STATES = 4, 3
-COSTS = "BUG: costs are not checked at all, though the docstring demands finite ones of a certain shape"
 LAFFERTY = "Lafferty, McCallum, Pereira 2001"
 RABINER = "Rabiner 1989"
 COST = "O(T S²)"
@@ -27,12 +26,10 @@ LENGTHS = Argument(
     "LinearChain(lengths)",
     integer=True,
     rejects=(lambda n: n * 0, lambda n: n + STEPS, lambda n: n[None]),
-    gaps={"type": "BUG: what is not a tensor goes to torch.as_tensor, whose error has no call, rule and remedy"},
 )
 COSTS_ARGUMENT = Argument(
     "LinearChain.augmented(costs)",
     rejects=(lambda c: c[..., :2],),
-    gaps=dict.fromkeys(("type", "integer", "value", "nan"), COSTS),
 )
 CHAIN = (UNARY, TRANSITION, START, END, LENGTHS)
 OWN_TRANSITION = dataclasses.replace(
@@ -51,8 +48,7 @@ def labels_argument(call: str) -> Argument:
 def temperature_argument(method: str) -> Argument:
     """Return the argument of a scalar temperature."""
     rejects = (lambda t: -t, lambda t: t * 0, lambda t: t.expand(2))
-    gaps = {"value": "BUG (minor): the message for a temperature that is no scalar does not name the call"}
-    return Argument(f"LinearChain.{method}(temperature)", shared=True, rejects=rejects, gaps=gaps)
+    return Argument(f"LinearChain.{method}(temperature)", shared=True, rejects=rejects)
 
 
 def normal(generator, dtype, *shape):

@@ -11,8 +11,6 @@ from tests.conformance.registry import Argument, Operation, PublicObject, exempt
 
 SHAPE = 2.5
 LINE, POSITIVE, NEGATIVE, BOUNDED = (-2.0, 2.0), (0.2, 3.0), (-3.0, -0.2), (-0.9, 0.9)
-IN_PLACE = "BUG (minor): exponential_ fills an unbatched tensor in place, which torch.func.vmap refuses"
-IN_PLACE_FAMILIES = ("GumbelMax", "GumbelMin", "Exponential", "ExponentialReversed")
 INFINITE_SCORE = "BUG (minor): at x = +-inf the score is infinite and a zero cotangent gives the scale a NaN gradient"
 UNBOUNDED_SCORES = ("Gaussian", "GumbelMax", "GumbelMin")
 PETERSEN = "Petersen et al. 2022"
@@ -178,7 +176,6 @@ def family_operations(family):
             differentiability="any order",
             half="kept",
             random=True,
-            gaps={"vmap": IN_PLACE} if family in IN_PLACE_FAMILIES else {},
             **about,
         )
     )

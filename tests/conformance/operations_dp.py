@@ -295,7 +295,6 @@ def crf_labels_inputs(generator, dtype, batch):
 
 
 CRF_LAYER = example_crf()
-CRF_UNARY = UNARY
 
 
 def crf_operation(method, summary, function, **promises):
@@ -304,7 +303,7 @@ def crf_operation(method, summary, function, **promises):
         "name": f"dp.CRF.{method}",
         "summary": summary,
         "function": function,
-        "arguments": (CRF_UNARY, LENGTHS),
+        "arguments": (UNARY, LENGTHS),
         "inputs": crf_inputs,
         "differentiability": "any order",
         "cost": COST,
@@ -319,7 +318,7 @@ crf_operation(
     "forward",
     "Layer: negative log-likelihood with learned transitions",
     lambda unary, lengths, labels: CRF_LAYER(unary, labels, lengths, reduction="none"),
-    arguments=(CRF_UNARY, LENGTHS, labels_argument("LinearChain.score(labels)")),
+    arguments=(UNARY, LENGTHS, labels_argument("LinearChain.score(labels)")),
     inputs=crf_labels_inputs,
     oracle=lambda unary, lengths, labels: -log_prob_of(unary, *crf_factors(unary), lengths, labels),
     ways=("analytic",),

@@ -12,7 +12,7 @@ from torch import Tensor
 from algonets._core.checks import as_scale, check_floating, values_visible
 from algonets._core.errors import reject, reject_type, require
 
-__all__ = ["Distribution", "check_shift", "log_or_minus_inf"]
+__all__ = ["Distribution", "check_shift", "draw_exponential", "log_or_minus_inf"]
 
 
 class Distribution(abc.ABC):
@@ -266,6 +266,12 @@ def log_or_minus_inf(value: Tensor) -> Tensor:
     """``log(value)``, and -inf with a zero gradient at 0."""
     positive = value > 0
     return torch.where(positive, value.where(positive, 1.0).log(), -math.inf)
+
+
+def draw_exponential(shape: tuple[int, ...], generator: torch.Generator | None, like: Tensor) -> Tensor:
+    """Standard exponential draws, never 0; ``exponential_`` would work in place, which ``vmap`` refuses."""
+    uniform = torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
+    return -torch.log1p(-uniform).clamp_max(-torch.finfo(like.dtype).tiny)
 
 
 def check_shift(call: str, shift: Any) -> float | Tensor:

@@ -6,7 +6,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from algonets.distributions.base import Distribution, check_shift, log_or_minus_inf
+from algonets.distributions.base import Distribution, check_shift, draw_exponential, log_or_minus_inf
 from algonets.distributions.mirrored import AbstractMirrored
 
 __all__ = ["Exponential", "ExponentialReversed"]
@@ -68,7 +68,7 @@ class Exponential(Distribution):
         return torch.where(low, -torch.log1p(-q.where(low, 0.5)), -torch.log(p.masked_fill(low, 0.5)))
 
     def _draw(self, shape: tuple[int, ...], generator: torch.Generator | None, like: Tensor) -> Tensor:
-        return like.new_empty(shape).exponential_(generator=generator)
+        return draw_exponential(shape, generator, like)
 
 
 @final

@@ -6,7 +6,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from algonets.distributions.base import Distribution
+from algonets.distributions.base import Distribution, draw_exponential
 from algonets.distributions.mirrored import AbstractMirrored
 
 __all__ = ["GumbelMax", "GumbelMin"]
@@ -64,7 +64,7 @@ class GumbelMax(Distribution):
         return -torch.log(-log_q)
 
     def _draw(self, shape: tuple[int, ...], generator: torch.Generator | None, like: Tensor) -> Tensor:
-        return -like.new_empty(shape).exponential_(generator=generator).log()
+        return -draw_exponential(shape, generator, like).log()
 
 
 @final

@@ -74,7 +74,7 @@ class CRF(nn.Module):
         Raises:
             ValueError: for both lengths and mask, or a mask with holes or an empty row.
         """
-        check_floating("CRF(unary)", unary)
+        check_floating("LinearChain(unary)", unary)  # whose argument it becomes
         unary = unary.to(torch.promote_types(unary.dtype, torch.float32))
         if mask is not None:
             require(lengths is None, "CRF(lengths=..., mask=...)", "takes one of the two", "both")

@@ -454,7 +454,12 @@ class LinearChain:
         """Score (B, T) labels; -inf with a zero gradient where not ``possible``."""
         f = self._factors
         inside = f.inside() if possible is None else f.inside() & possible[:, None]
-        total = masked_sum(f.scores().gather(2, labels.unsqueeze(2)).squeeze(2), inside, 1)
+        total = masked_sum(f.unary.gather(2, labels.unsqueeze(2)).squeeze(2), inside, 1)
+        if f.start is not None:
+            total = total + f.start.expand(len(labels), -1).gather(1, labels[:, :1]).squeeze(1)
+        if f.end is not None:
+            last = labels.gather(1, f.lengths.unsqueeze(1) - 1)
+            total = total + f.end.expand(len(labels), -1).gather(1, last).squeeze(1)
         if self.num_steps > 1:
             pair = labels[:, :-1] * self.num_states + labels[:, 1:]
             batch, steps = f.transition.shape[:2]
