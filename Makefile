@@ -16,7 +16,7 @@ GOLDEN := $(firstword $(wildcard ../shared/golden) $(ALGONETS_GOLDEN))
 ifneq ($(GOLDEN),)
 export ALGONETS_GOLDEN := $(abspath $(GOLDEN))
 endif
-NATIVE := CMakeLists.txt $(wildcard native/*)
+NATIVE := CMakeLists.txt $(wildcard native/*.* native/*/*)
 
 .PHONY: help words test lint docs bench clean
 
@@ -41,16 +41,17 @@ $(VENV)/.dev: $(VENV)/.run
 	@touch $@
 
 words: $(VENV)/.run  ## read handwritten words in every way, on embedded data (about 3 minutes)
-	$(BIN)/algonets train words --way all --output runs/words
+	$(BIN)/algonets train words --way all --output runs/words --resume
 
 test: lint docs $(VENV)/.dev  ## lint, docs, doctests and all tests
-	$(BIN)/python -m pytest -n 2 tests
 	$(BIN)/python -m pytest -q --doctest-modules src/algonets
+	$(BIN)/python -m pytest -q --doctest-glob='*.md' docs CONTRIBUTING.md README.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests
 
 lint: $(VENV)/.dev  ## ruff, pyright and the floors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.dev  ## build the documentation into docs/_build/html, warnings are errors
@@ -61,4 +62,4 @@ bench: $(VENV)/.dev  ## measure against the peers; writes docs/results/*.json
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
 
 clean:  ## remove the environment, builds and runs
-	rm -rf $(VENV) build runs docs/_build
+	rm -rf $(VENV) build runs docs/_build docs/gallery docs/operations.md

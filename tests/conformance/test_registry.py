@@ -39,7 +39,7 @@ def public_names(room: str) -> list[str]:
 
 def test_every_room_is_known():
     rooms = {name for name in an.__all__ if isinstance(getattr(an, name), types.ModuleType)}
-    assert rooms == set(ROOMS)
+    assert rooms - {"nets"} == set(ROOMS)  # networks are no operations: tests/nets has them
 
 
 @pytest.mark.parametrize("room", ROOMS)
