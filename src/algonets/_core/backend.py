@@ -35,10 +35,10 @@ _threads: int | None = None
 class backend:
     """Choose the backend of every operation, for the whole process.
 
-    ``backend("torch")`` forces the plain-torch reference, ``backend("native")`` demands the compiled CPU
-    kernels (an operation that cannot run on them raises), ``backend("auto")`` (the default) uses a kernel
-    where there is one for the device and dtype. It takes effect at once; as a context manager it also
-    restores what was set before.
+    ``backend("torch")`` forces the plain-torch reference. ``backend("native")`` demands the compiled CPU
+    kernels: an operation that has one, but not for the device or dtype given, raises; those without a kernel
+    run on torch. ``backend("auto")`` (the default) uses a kernel where there is one for the device and
+    dtype. It takes effect at once; as a context manager it also restores what was set before.
 
     Args:
         name: ``"auto"``, ``"native"`` or ``"torch"``.

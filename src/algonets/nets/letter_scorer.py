@@ -58,6 +58,8 @@ class LetterScorer(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(4 * width, num_classes),
         )
+        with torch.no_grad():  # nearly equal scores at the start: a perceptron cannot leave large wrong ones
+            self.classifier[-1].weight.mul_(0.1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Score letters: ``(*batch, channels, H, W)`` to ``(*batch, num_classes)``."""

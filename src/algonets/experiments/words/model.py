@@ -31,8 +31,7 @@ class WordReader(lightning.LightningModule):
         iterations: Unrolled iterations of ``unroll``.
         margin: Cost of a wrong letter of ``pool-hinge``.
         learning_rate: Peak of the one-cycle schedule.
-        transition_rate: Learning rate of the chain's own scores, relative to that of the letter scorer. Below 1,
-            because the best word of the pool ways jumps at first and fast transitions would follow it.
+        transition_rate: Learning rate of the chain's own scores, relative to that of the letter scorer.
         distortion: Strength of random shifts and affine maps of the training images; 0 for none.
     """
 
@@ -46,7 +45,7 @@ class WordReader(lightning.LightningModule):
         iterations: int = 3,
         margin: float = 1.0,
         learning_rate: float = 3e-3,
-        transition_rate: float = 0.1,
+        transition_rate: float = 3.0,
         distortion: float = 0.7,
     ):
         super().__init__()

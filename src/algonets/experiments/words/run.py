@@ -28,7 +28,8 @@ from algonets.experiments.words.report import save_report, save_strip
 
 __all__ = ["WordsExperiment"]
 
-DEFAULT_EPOCHS = {"synthetic": 6, "ocr": 16}
+DEFAULT_EPOCHS = {"synthetic": 6, "ocr": 12}
+DEFAULT_BATCH = {"synthetic": 16, "ocr": 32}
 
 
 class WordsExperiment:
@@ -49,13 +50,15 @@ class WordsExperiment:
         resume: Go on with an interrupted run in the output folder.
         overwrite: Replace a run in the output folder.
         seed: Of data, initial weights and training.
-        epochs: Passes over the training words; by default 6 for synthetic and 16 for ocr.
-        batch_size: Words a step.
+        epochs: Passes over the training words; by default 6 for synthetic and 12 for ocr.
+        batch_size: Words a step; by default 16 for synthetic and 32 for ocr.
         learning_rate: Peak of the one-cycle schedule.
-        transition_rate: Learning rate of the chain's own scores relative to the letter scorer's.
+        transition_rate: Learning rate of the chain's own scores relative to the letter scorer's; by default 3, as
+            forbidden letter pairs need large scores, and 1 for pool-perceptron, whose best word jumps at first and
+            would drag fast transitions along.
         width: Channels of the letter scorer; by default 32 for ocr and 24 for synthetic words.
-        dropout: Of the letter scorer; by default 0.4, and 0 for the pool ways, which it keeps from leaving the
-            point where all scores are equal.
+        dropout: Of the letter scorer; by default 0.4 for ocr and 0.1 for synthetic words, and 0 for the pool ways,
+            which it keeps from leaving the point where all scores are equal.
         distortion: Strength of random shifts and affine maps of the training images; by default 0.7 for ocr and
             none for synthetic words, which are distorted already.
         iterations: Unrolled iterations of belief propagation (way unroll).
@@ -77,9 +80,9 @@ class WordsExperiment:
         overwrite: bool = False,
         seed: int = 0,
         epochs: int | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         learning_rate: float = 3e-3,
-        transition_rate: float = 0.1,
+        transition_rate: float | None = None,
         width: int | None = None,
         dropout: float | None = None,
         distortion: float | None = None,
@@ -94,13 +97,14 @@ class WordsExperiment:
         self.ways: list[Way] = list(WAYS) if way == "all" else [way]
         self.output = Path(output or f"runs/words-{data}")
         self.resume, self.overwrite = resume, overwrite
-        self.seed, self.batch_size = seed, _positive("--batch_size", batch_size)
+        self.seed = seed
+        self.batch_size = _positive("--batch_size", DEFAULT_BATCH[data] if batch_size is None else batch_size)
         self.epochs = _positive("--epochs", DEFAULT_EPOCHS[data] if epochs is None else epochs)
         self.train_size = train_size if train_size is None else _positive("--train_size", train_size)
-        self.dropout, self.config = dropout, config
+        self.dropout, self.transition_rate, self.config = dropout, transition_rate, config
         if learning_rate <= 0:
             raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
-        if transition_rate < 0:
+        if transition_rate is not None and transition_rate < 0:
             raise RunError(f"--transition_rate must be at least 0, got {transition_rate}.")
         if distortion is not None and distortion < 0:
             raise RunError(f"--distortion must be at least 0, got {distortion}.")
@@ -109,7 +113,6 @@ class WordsExperiment:
             "iterations": iterations,
             "margin": margin,
             "learning_rate": learning_rate,
-            "transition_rate": transition_rate,
             "distortion": {"ocr": 0.7, "synthetic": 0.0}[data] if distortion is None else distortion,
         }
         self.trainer_options = dict(trainer or {})
@@ -167,8 +170,7 @@ class WordsExperiment:
     def _train(self, way: Way, train: AbstractWordDataset, console: Console) -> tuple[WordReader, float, bool]:
         """Train one way, or go on, or read what is finished; the last result tells if this is the main process."""
         folder = self._folder(way)
-        default = 0.0 if way.startswith("pool") else 0.4
-        options = {**self.model_options, "dropout": default if self.dropout is None else self.dropout}
+        options = {**self.model_options, **self._options_of(way)}
         settings = {
             "data": self.data,
             "way": way,
@@ -195,6 +197,15 @@ class WordsExperiment:
         fit(trainer, reader, data, newest if resuming else None)
         clock = next(c for c in trainer.callbacks if isinstance(c, TrainingClock))  # pyright: ignore
         return reader, clock.elapsed(), trainer.is_global_zero
+
+    def _options_of(self, way: Way) -> dict[str, Any]:
+        """Return what has another default for each way."""
+        dropout = 0.0 if way.startswith("pool") else {"ocr": 0.4, "synthetic": 0.1}[self.data]
+        rate = 1.0 if way == "pool-perceptron" else 3.0
+        return {
+            "dropout": dropout if self.dropout is None else self.dropout,
+            "transition_rate": rate if self.transition_rate is None else self.transition_rate,
+        }
 
     def _part(self, train: AbstractWordDataset) -> Any:
         if self.train_size is None or self.data != "ocr":
