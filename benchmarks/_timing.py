@@ -38,13 +38,14 @@ def machine(*peers: str) -> dict[str, str]:
 
 
 def save(name: str, about: dict[str, str], rows: list[dict[str, Any]]) -> None:
-    """Write ``docs/results/<name>.json`` and a table beside it, and print the table."""
+    """Write ``docs/results/<name>.json`` and the table that the docs page includes, and print it."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
     columns = list(rows[0])
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(_cell(row[c]) for c in columns) + " |" for row in rows]
-    (RESULTS / f"{name}_table.txt").write_text("\n".join(lines) + "\n")
+    where = ", ".join(f"{key} {value}" for key, value in about.items())
+    (RESULTS / f"{name}_table.inc").write_text("\n".join([f"Measured on: {where}.", "", *lines]) + "\n")
     print("\n".join(lines))
 
 

@@ -74,6 +74,14 @@ Chain<In> make_chain(const In1<In>& unary, const In1<In>& transition, const std:
   c.batch = unary.shape(0);
   c.steps = unary.shape(1);
   c.states = unary.shape(2);
+  // Python checks all this with better words; under vmap and torch.compile it cannot read the lengths.
+  const auto rows_fit = [&](std::size_t n) { return n == 1 || std::int64_t(n) == c.batch; };
+  bool good = lengths.shape(0) == unary.shape(0) && transition.ndim() == 4 && rows_fit(transition.shape(0)) &&
+              std::int64_t(transition.shape(2)) == c.states && std::int64_t(transition.shape(3)) == c.states &&
+              (transition.shape(1) <= 1 || std::int64_t(transition.shape(1)) == c.steps - 1) &&
+              (!start || rows_fit(start->shape(0))) && (!end || rows_fit(end->shape(0)));
+  for (std::int64_t b = 0; good && b < c.batch; ++b) good = c.lengths[b] >= 1 && c.lengths[b] <= c.steps;
+  if (!good) throw nb::value_error("LinearChain: the factors must fit together and the lengths lie in 1 .. T");
   const std::int64_t square = c.states * c.states, per_step = transition.shape(1) > 1 ? square : 0;
   // transition is (1 | B, 1 | T - 1, S, S); with T = 2 one matrix serves the only step.
   c.transition_t = per_step;
@@ -149,6 +157,7 @@ template <class In>
 void chain_log_partition(In1<In> unary, In1<In> transition, std::optional<In1<In>> start, std::optional<In1<In>> end,
                          In1<std::int64_t> lengths, Out<In> out, int threads) {
   const auto c = make_chain<In>(unary, transition, start, end, lengths);
+  if (!c.batch) return;
   const auto& kernels = chain_kernels<In>();
   nb::gil_scoped_release release;
   threads = useful_threads(c, threads);
@@ -165,13 +174,15 @@ void chain_gradient(In1<In> unary, In1<In> transition, std::optional<In1<In>> st
                     In1<std::int64_t> lengths, In1<In> weight, Out<In> unary_out, std::optional<Out<In>> transition_out,
                     bool summed, int threads) {
   const auto c = make_chain<In>(unary, transition, start, end, lengths);
+  if (!c.batch) return;
   const auto& kernels = chain_kernels<In>();
   const std::int64_t square = c.states * c.states;
   ChainGradient<In> grad{weight.data(), unary_out.data(), nullptr, 0, 0};
   if (transition_out && c.steps > 1) {
     grad.transition = transition_out->data();
     const std::int64_t rows = transition_out->shape(1);
-    grad.transition_t = !summed && rows > 1 ? square : 0;
+    // One matrix a sequence is also one a step if there is a single step.
+    grad.transition_t = !summed && (rows > 1 || c.steps == 2) ? square : 0;
     grad.transition_b = summed ? 0 : rows * square;
   }
   nb::gil_scoped_release release;
@@ -192,6 +203,7 @@ template <class In>
 void chain_viterbi(In1<In> unary, In1<In> transition, std::optional<In1<In>> start, std::optional<In1<In>> end,
                    In1<std::int64_t> lengths, Out<std::int64_t> labels, int threads) {
   const auto c = make_chain<In>(unary, transition, start, end, lengths);
+  if (!c.batch) return;
   const auto& kernels = chain_kernels<In>();
   nb::gil_scoped_release release;
   threads = useful_threads(c, threads);
@@ -214,6 +226,7 @@ template <class In>
 void chain_sample(In1<In> unary, In1<In> transition, std::optional<In1<In>> start, std::optional<In1<In>> end,
                   In1<std::int64_t> lengths, In1<double> uniforms, Out<std::int64_t> labels, int threads) {
   const auto c = make_chain<In>(unary, transition, start, end, lengths);
+  if (!c.batch) return;
   const auto& kernels = chain_kernels<In>();
   const std::int64_t samples = uniforms.shape(0);
   nb::gil_scoped_release release;
@@ -232,6 +245,7 @@ template <class In>
 void chain_modes(In1<In> unary, In1<In> transition, std::optional<In1<In>> start, std::optional<In1<In>> end,
                  In1<std::int64_t> lengths, Out<std::int8_t> modes) {
   const auto c = make_chain<In>(unary, transition, start, end, lengths);
+  if (!c.batch) return;
   chain_kernels<In>().certify(c, 0, c.batch, modes.data());
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -25,8 +26,13 @@ template <class Body> void parallel_for(std::int64_t count, int threads, Body bo
   };
   std::vector<std::thread> pool;
   pool.reserve(n - 1);
-  for (int k = 1; k < n; ++k) pool.emplace_back(guarded, k);
+  int started = 1;
+  try {
+    for (; started < n; ++started) pool.emplace_back(guarded, started);
+  } catch (const std::system_error&) {  // no more threads to be had: do their share here
+  }
   guarded(0);
+  for (int k = started; k < n; ++k) guarded(k);
   for (auto& thread : pool) thread.join();
   for (auto& error : errors)
     if (error) std::rethrow_exception(error);

@@ -14,6 +14,10 @@ constexpr int kFlush = 64;  // (sequence, step) rows a sum of outer products tak
 struct LogProduct {
   double sum = 0, product = 1;
   ALGONETS_INLINE void times(double z) {
+    if (z < 1e-150) {  // would underflow against a small product; a factor is at least exp(-600)
+      sum += std::log(z);
+      return;
+    }
     product *= z;
     if (product < 1e-150 || product > 1e150) fold();
   }
@@ -65,11 +69,11 @@ void forward(const Chain<In>& c, Factors<In, C>& factors, const int64_t* order, 
         store<C>(a + s, v);
         sum += v;
       }
-      const C z = hsum(sum), scale = z > 0 ? C(1) / z : C(0);
+      const C z = hsum(sum), scale = z == 0 ? C(0) : C(1) / z;  // NaN stays NaN
       inverse[r * keep + t % keep] = scale;
       for (int64_t s = 0; s < Sp; s += N) store<C>(a + s, load<C>(a + s) * scale);
-      total[r].times(z > 0 ? double(z) : 1);
-      shift[r] += z > 0 ? double(m) + (t ? factors.shift : 0) : -std::numeric_limits<double>::infinity();
+      total[r].times(z == 0 ? 1 : double(z));
+      shift[r] += z == 0 ? -std::numeric_limits<double>::infinity() : double(m) + (t ? factors.shift : 0);
     }
   }
   for (int r = 0; r < R; ++r) log_z[r] = total[r].value() + shift[r];
@@ -99,7 +103,7 @@ void scaled_gradient(const Chain<In>& c, const ChainShared& shared, ChainBlock b
   double log_z[R];
   forward<In, C, R>(c, factors, block.order, longest, messages.data, inverse.data, log_z);
   bool feasible[R];
-  for (int r = 0; r < R; ++r) feasible[r] = log_z[r] > -std::numeric_limits<double>::infinity();
+  for (int r = 0; r < R; ++r) feasible[r] = log_z[r] != -std::numeric_limits<double>::infinity();
 
   const C* earlier[kFlush];
   int pending = 0;

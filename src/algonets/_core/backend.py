@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from algonets._core.checks import carries_tangent
 from algonets._core.errors import reject, require
 
 # By name, because the floors allow no import of the package itself, and where no compiler was it is not there.
@@ -103,6 +104,8 @@ def use_native(call: str, *tensors: torch.Tensor | None) -> bool:
     """Decide whether ``call`` may run on the native kernels, given its tensor arguments."""
     if _setting == "torch" or _native is None:
         return False
+    if any(t is not None and carries_tangent(t) for t in tensors):
+        return False  # forward mode and torch.func differentiate the reference
     fits = all(t is None or (t.device.type == "cpu" and t.dtype in _DTYPES) for t in tensors)
     if _setting == "native" and not fits:
         odd = next(t for t in tensors if t is not None and (t.device.type != "cpu" or t.dtype not in _DTYPES))

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.autograd import forward_ad
 
 from algonets._core.errors import reject, reject_type, require
 
 __all__ = [
     "as_scale",
+    "carries_tangent",
     "check_at_least",
     "check_finite_or_minus_inf",
     "check_floating",
@@ -26,6 +28,17 @@ def values_visible(*tensors: torch.Tensor | None) -> bool:
     if torch.compiler.is_compiling():
         return False
     return not any(t is not None and (t.device.type == "meta" or _hides(t)) for t in tensors)
+
+
+def carries_tangent(tensor: torch.Tensor) -> bool:
+    """Tell whether ``torch.func`` or forward-mode differentiation tracks a tensor."""
+    if forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None:
+        return True
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        if functorch.is_gradtrackingtensor(tensor):
+            return True
+        tensor = functorch.get_unwrapped(tensor)
+    return False
 
 
 def _hides(tensor: torch.Tensor) -> bool:

@@ -95,17 +95,12 @@ def canonical(
     flat_end = _boundary(f"{call}(end)", end, unary, batch_shape)
     flat_lengths = check_lengths(f"{call}(lengths)", lengths, batch_shape, steps, unary.device)
     flat_unary = flatten_batch(unary, 2)
-    if values_visible(unary, transition, start, end):
-        check_finite_or_minus_inf(f"{call}(transition)", transition)
-        if lengths is None:
-            check_finite_or_minus_inf(f"{call}(unary)", unary)
-        else:  # padding may hold anything; it is replaced, so that NaN in it cannot leak
-            inside = torch.arange(steps, device=unary.device) < flat_lengths[:, None]
-            flat_unary = torch.where(inside.unsqueeze(-1), flat_unary, torch.zeros_like(flat_unary))
-            check_finite_or_minus_inf(f"{call}(unary)", flat_unary)
-        for name, value in (("start", start), ("end", end)):
-            if value is not None:
-                check_finite_or_minus_inf(f"{call}({name})", value)
+    if lengths is not None:  # padding may hold anything; it is replaced, so that NaN in it cannot leak
+        inside = torch.arange(steps, device=unary.device) < flat_lengths[:, None]
+        flat_unary = torch.where(inside.unsqueeze(-1), flat_unary, torch.zeros_like(flat_unary))
+    for name, value in (("unary", flat_unary), ("transition", transition), ("start", start), ("end", end)):
+        if value is not None:
+            check_finite_or_minus_inf(f"{call}({name})", value)
     return ChainFactors(flat_unary, flat_transition, flat_start, flat_end, flat_lengths), batch_shape
 
 

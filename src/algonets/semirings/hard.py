@@ -54,8 +54,9 @@ class MinPlus(Semiring):
     one = 0.0
 
     def plus(self, x: torch.Tensor, dim: int) -> torch.Tensor:
-        """Minimum over ``dim``."""
-        return x.min(dim).values
+        """Minimum over ``dim``; no gradient where all are inf."""
+        best = x.min(dim).values
+        return torch.where(best == math.inf, torch.full_like(best, math.inf), best)
 
     def times(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Sum of the costs."""
@@ -119,7 +120,9 @@ class KMax(Semiring):
 
 @final
 class Counting(Semiring):
-    r"""How many structures are allowed: :math:`+` and :math:`\times` in float64 (exact up to :math:`2^{53}`).
+    r"""How many structures are allowed: :math:`+` and :math:`\times` in float64.
+
+    Exact up to :math:`2^{53}`, rounded beyond, and inf above :math:`1.8 \cdot 10^{308}`.
 
     Differentiability: none, the result is a count.
 
@@ -137,8 +140,8 @@ class Counting(Semiring):
         return x.sum(dim)
 
     def times(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """Product."""
-        return a * b
+        """Product; nothing times an overflowing count is nothing."""
+        return torch.where((a == 0) | (b == 0), torch.zeros_like(a * b), a * b)
 
     def lift(self, scores: torch.Tensor) -> torch.Tensor:
         """1 where the score is allowed, 0 where it is -inf."""
