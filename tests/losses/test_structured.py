@@ -207,7 +207,7 @@ def test_half_types_are_computed_in_float32(loss):
 @pytest.mark.parametrize(
     ("labels", "options", "error", "words"),
     [
-        (torch.zeros(2, 4).long(), {"reduction": "avg"}, ValueError, ["(reduction)", "none, sum or mean", "'avg'"]),
+        (torch.zeros(2, 4).long(), {"reduction": "avg"}, ValueError, ["(reduction)", "none, sum, mean", "'avg'"]),
         (torch.zeros(2, 4).long(), {"reduction": None}, ValueError, ["(reduction)", "got None"]),
         (torch.full((2, 4), 3), {}, ValueError, ["labels", "0 .. 2", "got 3"]),
         (torch.full((2, 4), -1), {}, ValueError, ["labels", "0 .. 2", "got -1"]),

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonargparse
 import lightning
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from algonets.cli.bench import bench
 from algonets.cli.doctor import doctor
@@ -43,7 +44,7 @@ def run(arguments: list[str]) -> int:
     config = parser.parse_args([_underscores(argument) for argument in arguments])
     try:
         return _dispatch(config, experiments)
-    except (RunError, DatasetUnavailable, ValueError) as error:
+    except (RunError, DatasetUnavailable, MisconfigurationException, ValueError, OSError) as error:
         print(f"algonets: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

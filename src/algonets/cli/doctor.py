@@ -21,7 +21,7 @@ _EXTRAS = {
 
 
 def doctor() -> int:
-    """Print the state of the installation; the exit status is 0 unless the library cannot run."""
+    """Print the state of the installation; returns 0, as both backends can do all work."""
     loaded, detail = algonets.native_status()
     lines = {
         "algonets": algonets.__version__,

@@ -2,12 +2,11 @@
 
 import importlib
 
-import algonets
 from algonets.experiments import EXPERIMENTS
 
 __all__ = ["show_list"]
 
-_ROOMS = ("dp", "losses", "semirings", "tconorms", "distributions")
+_ROOMS = ("dp", "losses", "semirings", "tconorms", "distributions", "nets", "data")
 
 
 def show_list() -> int:
@@ -17,7 +16,7 @@ def show_list() -> int:
         module, _, attribute = target.partition(":")
         print(f"  {name:22} {_summary(getattr(importlib.import_module(module), attribute))}")
     for room in _ROOMS:
-        module = getattr(algonets, room)
+        module = importlib.import_module(f"algonets.{room}")
         print(f"\nalgonets.{room}: {_summary(module)}")
         for name in module.__all__:
             item = getattr(module, name)

@@ -21,11 +21,14 @@ def read(image: Path, checkpoint: Path, letters: int | None = None, best: int = 
     images = letters_of(image, reader.scorer.image_shape, letters)
     with torch.inference_mode():
         chain = reader.chain(images.unsqueeze(0), torch.tensor([len(images)]))
-        scores, labels = chain.topk(best)
-        probabilities = (scores[0] - chain.log_partition()).exp()
-    for rank, (probability, row) in enumerate(zip(probabilities.tolist(), labels[0], strict=True)):
-        if probability > 0:
-            print(f"{reader.spell(row)}  {100 * probability:6.2f} %{'' if rank else '   <- the reading'}")
+        first = reader.read(chain)
+        labels = chain.topk(best)[1][0]
+        rows = [first[0], *(row for row in labels if not torch.equal(row, first[0]) and row[0] >= 0)][:best]
+        probabilities = [chain.log_prob(row.unsqueeze(0)).exp().clamp_max(1).item() for row in rows]
+    for rank, (probability, row) in enumerate(zip(probabilities, rows, strict=True)):
+        print(f"{reader.spell(row)}  {100 * probability:6.2f} %{'' if rank else '   <- the reading'}")
+    if reader.way not in ("independent", "analytic"):
+        print(f"(Training {reader.way} shapes scores, not probabilities: take the percentages as an order.)")
     return 0
 
 
@@ -50,8 +53,13 @@ def letters_of(path: Path, shape: tuple[int, int, int], letters: int | None = No
 
     try:
         with Image.open(path) as picture:
-            pixels = torch.from_numpy(numpy.asarray(picture.convert("L"), dtype=numpy.float32) / 255)
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+            if picture.mode.startswith("I"):  # 16 bits, which convert("L") would clip
+                pixels = torch.from_numpy(numpy.asarray(picture, dtype=numpy.float32) / 65535)
+            else:
+                paper = Image.new("RGBA", picture.size, "white")
+                flat = Image.alpha_composite(paper, picture.convert("RGBA")).convert("L")
+                pixels = torch.from_numpy(numpy.asarray(flat, dtype=numpy.float32) / 255)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
         raise RunError(f"read: {path} must be a picture (PNG) or npz, but it could not be read ({error}).") from error
     border = torch.cat([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     ink = 1 - pixels if border.median() > 0.5 else pixels

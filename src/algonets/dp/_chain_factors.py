@@ -33,6 +33,18 @@ class ChainFactors(NamedTuple):
         scaled = {name: scale(getattr(self, name)) for name in ("unary", "transition", "start", "end")}
         return self._replace(**scaled)
 
+    def double(self) -> "ChainFactors":
+        """Return the chain in float64."""
+        start = None if self.start is None else self.start.double()
+        end = None if self.end is None else self.end.double()
+        return ChainFactors(self.unary.double(), self.transition.double(), start, end, self.lengths)
+
+    def overflows(self, factor: float | torch.Tensor) -> bool:
+        """Tell whether :meth:`scaled` by ``factor`` would leave the range of the dtype."""
+        top = torch.finfo(self.unary.dtype).max / float(factor)
+        tensors = [t.detach() for t in (self.unary, self.transition, self.start, self.end) if t is not None]
+        return any(bool(((t.abs() > top) & t.isfinite()).any()) for t in tensors) or not 0 < top < math.inf
+
     def scores(self) -> torch.Tensor:
         """Return (B, T, S) unary scores with start and end added where they apply."""
         unary = self.unary

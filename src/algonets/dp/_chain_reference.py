@@ -172,7 +172,7 @@ def topk(factors: ChainFactors, k: int) -> torch.Tensor:
 def sample(factors: ChainFactors, uniforms: torch.Tensor) -> torch.Tensor:
     """Forward filter, backward sample: (n, B, T) labels by inverse CDF from (n, B, T) float64 uniforms."""
     with torch.no_grad():
-        wide = ChainFactors(*[None if f is None else f.double() for f in factors[:4]], factors.lengths)  # type: ignore[arg-type]
+        wide = factors.double()
         messages, total = _forward(wide)
         matrices = _steps(wide.transition, len(messages) - 1)
         n, batch, steps = uniforms.shape

@@ -5,8 +5,9 @@ from typing import Literal, final
 import torch
 from torch import nn
 
-from algonets._core.checks import check_at_least, check_floating
+from algonets._core.checks import check_at_least, check_floating, values_visible
 from algonets._core.errors import reject, reject_type, require
+from algonets._core.reductions import reduce_loss
 from algonets.dp.linear_chain import LinearChain
 
 __all__ = ["CRF"]
@@ -18,8 +19,9 @@ class CRF(nn.Module):
 
     .. math:: -\log p(y \mid x) = \log Z(x) - s(y, x)
 
-    The drop-in for users of pytorch-crf: batches come first, the loss is positive, and padding is given by
-    ``lengths`` or by a ``mask`` that may have no holes.
+    For users of pytorch-crf: batches come first; ``forward`` returns the loss (the negative of theirs), averaged by
+    default; labels come back as one padded tensor; padding is given by ``lengths`` or by a ``mask`` without holes;
+    the parameters are ``start``, ``end`` and ``transition``.
 
     Args:
         num_states: Number of labels ``S``, at least 1.
@@ -99,15 +101,8 @@ class CRF(nn.Module):
             lengths, mask: As :meth:`chain`.
             reduction: ``"none"`` a value a sequence, ``"sum"``, ``"mean"`` over sequences, or ``"token_mean"``.
         """
-        reductions = ("none", "sum", "mean", "token_mean")
-        require(reduction in reductions, "CRF.forward(reduction)", f"must be one of {', '.join(reductions)}", reduction)
         chain = self.chain(unary, lengths, mask)
-        loss = -chain.log_prob(labels)
-        if reduction == "none":
-            return loss
-        if reduction == "sum":
-            return loss.sum()
-        return loss.sum() / (chain.lengths.sum() if reduction == "token_mean" else max(loss.numel(), 1))
+        return reduce_loss("CRF.forward", -chain.log_prob(labels), reduction, tokens=chain.lengths)
 
     def decode(
         self, unary: torch.Tensor, lengths: torch.Tensor | None = None, mask: torch.Tensor | None = None
@@ -133,6 +128,6 @@ def _lengths_of_mask(mask: torch.Tensor, unary: torch.Tensor) -> torch.Tensor:
         reject_type("CRF(mask)", "must be a Boolean tensor", mask)
     require(mask.shape == unary.shape[:-1], "CRF(mask)", f"must have shape {tuple(unary.shape[:-1])}", mask)
     mask = mask.bool()
-    if bool((mask[..., 1:] & ~mask[..., :-1]).any()):
+    if values_visible(mask) and bool((mask[..., 1:] & ~mask[..., :-1]).any()):
         reject("CRF(mask)", "must be true, then false, in each row", "a row with a hole", "Pack the steps to the left.")
     return mask.sum(-1)

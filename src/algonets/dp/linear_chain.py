@@ -167,7 +167,9 @@ class LinearChain:
         Differentiability: any order. The first derivative (the marginals) comes from the hand-written
         forward-backward kernel; higher ones differentiate the plain-torch recursion.
 
-        Cost: one matrix product of ``S x S`` a step; backward three. Memory ``O(1)`` beyond the inputs.
+        Cost: one matrix product of ``S x S`` a step; backward three. Nothing is kept between the two; the backward
+        pass needs ``O(T S)`` scratch a thread, and ``O(batch T S^2)`` for transitions shared by the batch but not by
+        the steps.
         """
         scale = self._temperature("LinearChain.log_partition", temperature)
         factors = self._tempered(scale)
@@ -198,37 +200,40 @@ class LinearChain:
     def entropy(self) -> torch.Tensor:
         r"""Return the Shannon entropy :math:`-\sum_y p(y) \log p(y)` in nats, ``(*batch,)``.
 
-        Zero where no sequence is allowed. Differentiability: any order.
+        Computed in float64, as a difference of large numbers. Zero where no sequence is allowed.
+        Differentiability: any order.
         """
-        return self.cross_entropy(self)
+        return self.cross_entropy(self).clamp_min(0)
 
     def cross_entropy(self, other: "LinearChain") -> torch.Tensor:
         r"""Return :math:`-\sum_y p(y) \log q(y)` in nats for ``self`` = p and ``other`` = q, ``(*batch,)``.
 
-        +inf where q forbids what p allows. Differentiability: any order, with respect to both.
+        +inf where q forbids what p allows. Computed in float64. Differentiability: any order, with respect to both.
 
         Raises:
             ValueError: unless both chains have the same batch shape, steps, states and lengths.
         """
         self._require_alike("LinearChain.cross_entropy(other)", other)
-        nodes, pairs = self._marginals(self._factors)
-        q = other._factors
+        dtype = self._factors.unary.dtype
+        q = other._factors.double()
+        nodes, pairs = self._marginals(self._factors.double())
         inside = q.inside()
         expected = masked_sum(product_or_zero(nodes, q.scores()), inside.unsqueeze(-1), (1, 2))
         if pairs.shape[1]:
             weighted = product_or_zero(pairs, q.transition.expand_as(pairs))
             expected = expected + masked_sum(weighted, inside[:, 1:, None, None], (1, 2, 3))
         possible = (nodes[:, 0].detach() > 0).any(1)
-        total = other.log_partition().reshape(-1)
+        total = self._from_factors(q, other.batch_shape).log_partition().reshape(-1)
         result = torch.where(total == -math.inf, torch.full_like(total, math.inf), total) - expected
-        return self._unflatten(torch.where(possible, result, torch.zeros_like(result)))
+        return self._unflatten(torch.where(possible, result, torch.zeros_like(result)).to(dtype))
 
     def kl(self, other: "LinearChain") -> torch.Tensor:
         r"""Return the Kullback-Leibler divergence :math:`\sum_y p(y) \log (p(y) / q(y))` in nats, ``(*batch,)``.
 
         Non-negative up to rounding. Raises and differentiability as :meth:`cross_entropy`.
         """
-        return self.cross_entropy(other) - self.entropy()
+        p, q = (self._from_factors(c._factors.double(), c.batch_shape) for c in (self, other))
+        return (p.cross_entropy(q) - p.cross_entropy(p)).to(self._factors.unary.dtype)
 
     def sample(self, n: int = 1, generator: torch.Generator | None = None) -> torch.Tensor:
         """Draw label sequences from :math:`p(y)`, exactly (forward filter, backward sample).
@@ -276,7 +281,8 @@ class LinearChain:
     def log_prob(self, labels: torch.Tensor) -> torch.Tensor:
         r"""Return :math:`\log p(y) = s(y) - \log Z`, ``(*batch,)``.
 
-        -inf for forbidden labels and where no sequence is allowed. Arguments and errors as :meth:`score`.
+        -inf for forbidden labels and where no sequence is allowed; at most 0 up to the rounding of log Z in the dtype
+        of the scores. Arguments and errors as :meth:`score`.
         Differentiability: any order.
         """
         total = self.log_partition()
@@ -397,7 +403,7 @@ class LinearChain:
         return self._unflatten(reference.reduce(self._factors, semiring))
 
     def count(self) -> torch.Tensor:
-        """Return how many label sequences are allowed, float64 ``(*batch,)`` (exact up to 2^53)."""
+        """Return how many label sequences are allowed, float64 ``(*batch,)``: exact up to 2^53, inf above 1.8e308."""
         return self.reduce(Counting())
 
     def feasible(self) -> torch.Tensor:
@@ -439,6 +445,8 @@ class LinearChain:
     def _tempered(self, scale: float | torch.Tensor) -> ChainFactors:
         if isinstance(scale, float) and scale == 1:
             return self._factors
+        if values_visible(*self._factors[:4]) and self._factors.overflows(1 / float(torch.as_tensor(scale).detach())):
+            reject("LinearChain: the temperature", "must keep the scores divided by it finite", scale, "Use max().")
         return self._factors.scaled(1 / scale)
 
     def _argmax(self) -> torch.Tensor:

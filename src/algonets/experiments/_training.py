@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Mapping
@@ -13,9 +14,11 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 __all__ = [
+    "AtomicCheckpoints",
     "EpochSeed",
     "RunError",
     "TrainingClock",
@@ -44,6 +47,25 @@ class EpochSeed(Callback):
         """Seed by run, epoch and process: at the first batch, as making its loader draws numbers, too."""
         if batch_idx == 0:
             torch.manual_seed(hash((self.seed, trainer.current_epoch, trainer.global_rank)) % 2**63)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Write a checkpoint beside its place, then rename: a reader sees the old file or the new one, never a part.
+
+    Lightning's own writing goes through the system's folder for temporary files, from which it can only be copied
+    where that is another disk.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Save as ``path``."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.{os.getpid()}")
+        with part.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
 
 
 class TrainingClock(Callback):
@@ -117,8 +139,9 @@ def make_trainer(folder: Path, epochs: int, seed: int, options: Mapping[str, Any
         "accelerator": "cpu",
         "devices": 1,
         "num_sanity_val_steps": 0,
-        **{key: value for key, value in options.items() if value is not None and key != "callbacks"},
+        **{key: value for key, value in options.items() if value is not None and key not in ("callbacks", "plugins")},
     }
+    arguments["plugins"] = [AtomicCheckpoints(), *(options.get("plugins") or [])]
     arguments["callbacks"] = own + list(options.get("callbacks") or [])
     return lightning.Trainer(**arguments)
 
@@ -165,8 +188,11 @@ def check_settings(folder: Path, settings: Mapping[str, Any], resume: bool, over
                 f"--resume goes on with the settings of {folder}, but these differ: {'; '.join(different)}. "
                 "Give the same options, or --overwrite to start anew."
             )
-    if overwrite:
-        checkpoint_path(folder).unlink(missing_ok=True)
+    if overwrite and path.exists():  # what a run writes, nothing else
+        for name in ("checkpoints", "tensorboard"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in ("metrics.json", "report.png", "example.png"):
+            (folder / name).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(path, settings)
 

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from algonets._core.checks import check_positive
-from algonets._core.errors import require
+from algonets._core.reductions import reduce_loss
 from algonets.dp import LinearChain
 
 __all__ = ["nll", "perceptron", "structured_hinge"]
@@ -25,7 +25,7 @@ def nll(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = "mean")
         reduction: ``"none"`` a value a sequence, ``"sum"`` or ``"mean"``.
 
     Returns:
-        ``(*batch,)`` or a scalar, non-negative.
+        ``(*batch,)`` or a scalar; non-negative up to the rounding of log Z in the dtype of the scores.
 
     Raises:
         ValueError: labels out of range or of the wrong shape; an unknown reduction.
@@ -41,7 +41,7 @@ def nll(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = "mean")
         >>> nll(LinearChain(torch.zeros(3, 2), torch.zeros(2, 2)), torch.tensor([0, 1, 0]))
         tensor(2.0794)
     """
-    return _reduce("nll", -chain.log_prob(labels), reduction)
+    return reduce_loss("nll", -chain.log_prob(labels), reduction)
 
 
 def perceptron(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = "mean") -> torch.Tensor:
@@ -63,7 +63,7 @@ def perceptron(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = 
         >>> perceptron(LinearChain(torch.tensor([[0.0, 1.0]]), torch.zeros(2, 2)), torch.tensor([0]))
         tensor(1.)
     """
-    return _reduce("perceptron", _regret(chain.max(), chain.score(labels)), reduction)
+    return reduce_loss("perceptron", _regret(chain.max(), chain.score(labels)), reduction)
 
 
 def structured_hinge(
@@ -99,7 +99,7 @@ def structured_hinge(
     right = chain.score(labels)
     states = torch.arange(chain.num_states, device=right.device)
     costs = margin * (labels.unsqueeze(-1) != states).to(right.dtype)
-    return _reduce("structured_hinge", _regret(chain.augmented(costs).max(), right), reduction)
+    return reduce_loss("structured_hinge", _regret(chain.augmented(costs).max(), right), reduction)
 
 
 def _regret(best: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -108,10 +108,3 @@ def _regret(best: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     zero = torch.zeros_like(right)
     difference = torch.where(allowed, best, zero) - torch.where(allowed, right, zero)
     return torch.where(allowed, difference, torch.full_like(difference, math.inf))
-
-
-def _reduce(call: str, loss: torch.Tensor, reduction: str) -> torch.Tensor:
-    require(reduction in ("none", "sum", "mean"), f"{call}(reduction)", "must be none, sum or mean", reduction)
-    if reduction == "none":
-        return loss
-    return loss.sum() if reduction == "sum" else loss.sum() / max(loss.numel(), 1)

@@ -51,15 +51,16 @@ class LetterScorer(nn.Module):
             nn.MaxPool2d(2),
             nn.Dropout2d(dropout / 2),
         )
+        last = nn.Linear(4 * width, num_classes)
+        with torch.no_grad():  # nearly equal scores at the start: a perceptron cannot leave large wrong ones
+            last.weight.mul_(0.1)
         self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Linear(wide * (height // 4) * (breadth // 4), 4 * width),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(4 * width, num_classes),
+            last,
         )
-        with torch.no_grad():  # nearly equal scores at the start: a perceptron cannot leave large wrong ones
-            self.classifier[-1].weight.mul_(0.1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Score letters: ``(*batch, channels, H, W)`` to ``(*batch, num_classes)``."""

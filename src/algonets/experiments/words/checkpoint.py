@@ -20,7 +20,7 @@ def load_reader(path: str | Path) -> WordReader:
     if not path.is_file():
         raise RunError(f"--checkpoint must be a file, got {path}. Train one with `algonets train words`.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=False)
+        content = torch.load(path, map_location="cpu", weights_only=True)  # runs no code of a stranger
         reader = WordReader(**content["hyper_parameters"])
         reader.load_state_dict(content["state_dict"])
     except Exception as error:

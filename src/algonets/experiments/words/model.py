@@ -93,7 +93,7 @@ class WordReader(lightning.LightningModule):
         return "".join(self.alphabet[k] for k in labels.tolist() if k >= 0)
 
     def training_step(self, batch: WordBatch, batch_index: int) -> torch.Tensor:
-        """One step of training; logs the loss and the share of letters that the scorer alone gets right."""
+        """One step of training; logs the loss."""
         chain = self.chain(batch.images, batch.lengths)
         loss = self.loss(chain, batch.labels)
         self.log("loss", loss, prog_bar=True, batch_size=len(batch.words))

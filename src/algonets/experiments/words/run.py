@@ -104,6 +104,12 @@ class WordsExperiment:
         self.dropout, self.transition_rate, self.config = dropout, transition_rate, config
         if learning_rate <= 0:
             raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
+        if margin <= 0:
+            raise RunError(f"--margin must be positive, got {margin}.")
+        if iterations < 0:
+            raise RunError(f"--iterations must be at least 0, got {iterations}.")
+        if dropout is not None and not 0 <= dropout < 1:
+            raise RunError(f"--dropout must be in [0, 1), got {dropout}.")
         if transition_rate is not None and transition_rate < 0:
             raise RunError(f"--transition_rate must be at least 0, got {transition_rate}.")
         if distortion is not None and distortion < 0:
@@ -150,7 +156,7 @@ class WordsExperiment:
         console.print(_table(metrics))
         index = save_report(self.output / "report.png", test, readers, readings)
         save_strip(self.output / "example.png", test[index].images)
-        best = self.ways[-1]
+        best = max(self.ways, key=lambda way: metrics["ways"][way]["words"])
         checkpoint = checkpoint_path(self._folder(best))
         console.print(f"Picture: {self.output / 'report.png'}    figures: {self.output / 'metrics.json'}")
         console.print(f"Try: algonets read --checkpoint {checkpoint} {self.output / 'example.png'}", soft_wrap=True)
@@ -180,6 +186,7 @@ class WordsExperiment:
             "batch_size": self.batch_size,
             "train_size": self.train_size,
             **options,
+            "trainer": {key: value for key, value in self.trainer_options.items() if key != "enable_progress_bar"},
         }
         if os.environ.get("LOCAL_RANK", "0") == "0":
             check_settings(folder, settings, self.resume, self.overwrite)
