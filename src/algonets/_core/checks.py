@@ -32,6 +32,8 @@ def values_visible(*tensors: torch.Tensor | None) -> bool:
 
 def carries_tangent(tensor: torch.Tensor) -> bool:
     """Tell whether ``torch.func`` or forward-mode differentiation tracks a tensor."""
+    if torch.compiler.is_compiling():  # traced as it is
+        return False
     if forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None:
         return True
     while functorch.is_functorch_wrapped_tensor(tensor):
