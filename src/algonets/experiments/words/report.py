@@ -42,7 +42,8 @@ def save_report(
         fontsize=12,
         wrap=True,
     )
-    _draw_letters(axes[0], images, truth, alone[index])
+    axes[0].set(xlim=(-0.5, len(truth) - 0.5), ylim=(-0.45, 0.95))
+    axes[0].axis("off")
     _draw_grid(
         figure, axes[1], scores.exp(), reader.alphabet, "What the network says of each letter (softmax of the scores)"
     )

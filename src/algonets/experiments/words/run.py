@@ -54,8 +54,8 @@ class WordsExperiment:
         batch_size: Words a step; by default 16 for synthetic and 32 for ocr.
         learning_rate: Peak of the one-cycle schedule.
         transition_rate: Learning rate of the chain's own scores relative to the letter scorer's; by default 3, as
-            forbidden letter pairs need large scores, and 1 for pool-perceptron, whose best word jumps at first and
-            would drag fast transitions along.
+            forbidden letter pairs need large scores, and for pool-perceptron 0.1 (ocr) or 1 (synthetic words), as its
+            best word jumps at first and would drag fast transitions along.
         width: Channels of the letter scorer; by default 32 for ocr and 24 for synthetic words.
         dropout: Of the letter scorer; by default 0.4 for ocr and 0.1 for synthetic words, and 0 for the pool ways,
             which it keeps from leaving the point where all scores are equal.
@@ -208,7 +208,7 @@ class WordsExperiment:
     def _options_of(self, way: Way) -> dict[str, Any]:
         """Return what has another default for each way."""
         dropout = 0.0 if way.startswith("pool") else {"ocr": 0.4, "synthetic": 0.1}[self.data]
-        rate = 1.0 if way == "pool-perceptron" else 3.0
+        rate = {"ocr": 0.1, "synthetic": 1.0}[self.data] if way == "pool-perceptron" else 3.0
         return {
             "dropout": dropout if self.dropout is None else self.dropout,
             "transition_rate": rate if self.transition_rate is None else self.transition_rate,
