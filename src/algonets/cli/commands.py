@@ -69,7 +69,8 @@ def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> in
         experiment, parser = experiments[name]
         options = config.train[name].clone()
         options.pop("config", None)
-        trainer = {key: value for key, value in options.pop("trainer").items() if value is not None}
+        defaults = parser.get_defaults().trainer
+        trainer = {key: value for key, value in options.pop("trainer").items() if value != defaults[key]}
         settings = options.as_dict()
         kept = config.train[name].clone()
         for switch in ("config", *_SWITCHES):

@@ -28,7 +28,7 @@ from algonets.experiments.words.report import save_report, save_strip
 
 __all__ = ["WordsExperiment"]
 
-DEFAULT_EPOCHS = {"synthetic": 6, "ocr": 12}
+DEFAULT_EPOCHS = {"synthetic": 7, "ocr": 12}
 DEFAULT_BATCH = {"synthetic": 16, "ocr": 32}
 
 
@@ -50,13 +50,13 @@ class WordsExperiment:
         resume: Go on with an interrupted run in the output folder.
         overwrite: Replace a run in the output folder.
         seed: Of data, initial weights and training.
-        epochs: Passes over the training words; by default 6 for synthetic and 12 for ocr.
+        epochs: Passes over the training words; by default 7 for synthetic and 12 for ocr.
         batch_size: Words a step; by default 16 for synthetic and 32 for ocr.
         learning_rate: Peak of the one-cycle schedule.
         transition_rate: Learning rate of the chain's own scores relative to the letter scorer's; by default 3, as
             forbidden letter pairs need large scores, and for pool-perceptron 0.1 (ocr) or 1 (synthetic words), as its
             best word jumps at first and would drag fast transitions along.
-        width: Channels of the letter scorer; by default 32 for ocr and 24 for synthetic words.
+        width: Channels of the letter scorer; by default 32 for ocr and 16 for synthetic words.
         dropout: Of the letter scorer; by default 0.4 for ocr and 0.1 for synthetic words, and 0 for the pool ways,
             which it keeps from leaving the point where all scores are equal.
         distortion: Strength of random shifts and affine maps of the training images; by default 0.7 for ocr and
@@ -115,7 +115,7 @@ class WordsExperiment:
         if distortion is not None and distortion < 0:
             raise RunError(f"--distortion must be at least 0, got {distortion}.")
         self.model_options = {
-            "width": {"ocr": 32, "synthetic": 24}[data] if width is None else _positive("--width", width),
+            "width": {"ocr": 32, "synthetic": 16}[data] if width is None else _positive("--width", width),
             "iterations": iterations,
             "margin": margin,
             "learning_rate": learning_rate,
