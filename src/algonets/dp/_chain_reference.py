@@ -4,20 +4,16 @@ import math
 
 import torch
 
-from algonets._core.checks import values_visible
 from algonets._core.numerics import log_softmax, logsumexp
 from algonets.dp._chain_factors import ChainFactors
 from algonets.semirings import Semiring
 
 __all__ = [
-    "exact_step",
     "forward_backward",
     "log_partition",
     "marginals",
-    "may_scale",
     "reduce",
     "sample",
-    "scaled_step",
     "topk",
     "viterbi",
 ]
@@ -67,30 +63,6 @@ def forward_backward(factors: ChainFactors, messages: list[torch.Tensor]) -> lis
         message = torch.where((t < factors.lengths)[:, None], step, message)
         result.append(message)
     return result[::-1]
-
-
-def may_scale(factors: ChainFactors) -> bool:
-    """Tell whether ``scaled_step`` is safe: all scores finite, transitions within half the exponent range."""
-    tensors = (factors.unary, factors.transition, factors.start, factors.end)
-    if not values_visible(*tensors) or any(t is not None and bool((t.detach() == -math.inf).any()) for t in tensors):
-        return False
-    if not factors.transition.numel():
-        return True
-    low, high = factors.transition.detach().aminmax()
-    return float(high - low) < (600 if factors.unary.dtype == torch.float64 else 60)
-
-
-def exact_step(message: torch.Tensor, transition: torch.Tensor) -> torch.Tensor:
-    """Log of ``exp(message) @ exp(transition)`` for all positions at once: (B, T - 1, S) messages."""
-    return logsumexp(message.unsqueeze(3) + transition, 2)
-
-
-def scaled_step(message: torch.Tensor, transition: torch.Tensor) -> torch.Tensor:
-    """The same as a matrix product; what underflows is below rounding, as :func:`may_scale` makes sure."""
-    shift, top = message.detach().amax(2, keepdim=True), transition.detach().amax()
-    weights, matrix = (message - shift).exp(), (transition - top).exp()
-    product = weights @ matrix[0, 0] if matrix.shape[:2] == (1, 1) else (weights.unsqueeze(2) @ matrix).squeeze(2)
-    return product.log() + shift + top
 
 
 def marginals(factors: ChainFactors) -> tuple[torch.Tensor, torch.Tensor]:

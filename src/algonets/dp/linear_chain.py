@@ -8,10 +8,11 @@ import torch
 from algonets._core.backend import use_native
 from algonets._core.checks import as_scale, check_at_least, check_floating, values_visible
 from algonets._core.errors import reject, reject_type, require
-from algonets._core.numerics import log_softmax, masked_sum, product_or_zero
+from algonets._core.numerics import masked_sum, product_or_zero
 from algonets._core.shapes import unflatten_batch
 from algonets.dp import _chain_native as kernels
 from algonets.dp import _chain_reference as reference
+from algonets.dp import _chain_unrolled as unrolled
 from algonets.dp._chain_factors import ChainFactors, canonical, check_labels
 from algonets.semirings import Boolean, Counting, Semiring
 
@@ -322,17 +323,7 @@ class LinearChain:
         if iterations is None:
             return self._unflatten(reference.marginals(f)[0])
         iterations = check_at_least("LinearChain.messages(iterations)", iterations, 0)
-        unary = f.scores()
-        forward, backward = torch.zeros_like(unary), torch.zeros_like(unary)
-        linked = f.inside()[:, 1:, None]
-        step = reference.scaled_step if reference.may_scale(f) else reference.exact_step
-        for _ in range(min(iterations, self.num_steps - 1)):
-            ahead = log_softmax(step((forward + unary)[:, :-1], f.transition), 2)
-            behind = log_softmax(step((unary + backward)[:, 1:], f.transition.mT), 2)
-            forward = torch.cat([forward[:, :1], ahead], 1)
-            behind = torch.where(linked, behind, torch.zeros_like(behind))
-            backward = torch.cat([behind, backward[:, -1:]], 1)
-        return self._beliefs(unary + forward + backward)
+        return self._unflatten(unrolled.messages(f, iterations))
 
     def mean_field(self, iterations: int = 10) -> torch.Tensor:
         r"""Return the beliefs of an unrolled mean-field approximation :math:`q(y) = \prod_t q_t(y_t)`.
@@ -363,20 +354,7 @@ class LinearChain:
         f = self._factors
         if values_visible(f.transition) and bool((f.transition.detach() == -math.inf).any()):
             reject("LinearChain.mean_field()", "needs finite transitions", "-inf", "Use messages() instead.")
-        unary = f.scores()
-        inside = f.inside().unsqueeze(-1)
-        even = (f.positions() % 2 == 0) & inside
-        odd = (f.positions() % 2 == 1) & inside
-        belief = self._softmax(unary, inside)
-        for _ in range(iterations):
-            for update in (even, odd):
-                ahead = (belief[:, :-1].unsqueeze(2) @ f.transition).squeeze(2)
-                behind = (f.transition @ belief[:, 1:].unsqueeze(3)).squeeze(3)
-                field = (
-                    unary + torch.nn.functional.pad(ahead, (0, 0, 1, 0)) + torch.nn.functional.pad(behind, (0, 0, 0, 1))
-                )
-                belief = torch.where(update, self._softmax(field, inside), belief)
-        return self._unflatten(belief)
+        return self._unflatten(unrolled.mean_field(f, iterations))
 
     # ---- any semiring -------------------------------------------------------------------------------------
 
@@ -478,13 +456,6 @@ class LinearChain:
                 linked = flat.gather(2, pair.unsqueeze(2)).squeeze(2)
             total = total + masked_sum(linked, inside[:, 1:], 1)
         return total if possible is None else torch.where(possible, total, torch.full_like(total, -math.inf))
-
-    def _softmax(self, scores: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-        belief = log_softmax(scores, 2)
-        return torch.where(inside, belief, torch.full_like(belief, -math.inf)).exp()
-
-    def _beliefs(self, scores: torch.Tensor) -> torch.Tensor:
-        return self._unflatten(self._softmax(scores, self._factors.inside().unsqueeze(-1)))
 
     def _require_alike(self, call: str, other: "LinearChain") -> None:
         if not isinstance(other, LinearChain):
