@@ -40,7 +40,7 @@ $(VENV)/.dev: $(VENV)/.run
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[experiments,docs,dev]'
 	@touch $@
 
-words: $(VENV)/.run  ## read handwritten words in every way, on embedded data (about 3 minutes)
+words: $(VENV)/.run  ## read handwritten words in every way, on embedded data (about 2 minutes, and the installation)
 	$(BIN)/algonets train words --way all --output runs/words --resume
 
 test: lint docs $(VENV)/.dev  ## lint, docs, doctests and all tests

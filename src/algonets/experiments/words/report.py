@@ -34,7 +34,7 @@ def save_report(
         probability = chain.log_prob(chain.argmax())[0].exp().item()
     truth, word = test.words[index], reading.words[index]
 
-    figure = matplotlib.figure.Figure(figsize=(max(1.15 * len(truth), 7), 13), layout="constrained", dpi=110)
+    figure = matplotlib.figure.Figure(figsize=(max(1.15 * len(truth), 8), 13), layout="constrained", dpi=110)
     axes = figure.subplots(4, 1, height_ratios=[1.1, 4, 5, 4])
     figure.suptitle(
         f"{len(truth)} letter images: alone they read “{alone[index]}”, with the chain ({way}) “{word}” "
@@ -116,7 +116,7 @@ def _draw_trellis(axis, probabilities: torch.Tensor, best: torch.Tensor, alphabe
     for t in range(steps - 1):
         ends = [(i, j) for i in shown[t] for j in shown[t + 1]]
         axis.plot([[t] * len(ends), [t + 1] * len(ends)], numpy.array(ends).T, color="0.88", lw=0.6, zorder=1)
-    axis.plot(range(steps), greedy.tolist(), "--", color=BAD, lw=1.8, zorder=2, label="best letter by letter")
+    axis.plot(range(steps), greedy.tolist(), "--", color=BAD, lw=1.8, zorder=2, label="best score of each letter")
     axis.plot(range(steps), best.tolist(), "-", color=GOOD, lw=2.6, zorder=3, label="best path (Viterbi)")
     for t in range(steps):
         sizes = (30 + 420 * probabilities[t, shown[t]].sqrt()).numpy()
@@ -125,5 +125,5 @@ def _draw_trellis(axis, probabilities: torch.Tensor, best: torch.Tensor, alphabe
             axis.text(t, k, alphabet[k], ha="center", va="center", fontsize=8, color=INK, zorder=5)
     axis.set(xlim=(-0.5, steps - 0.5), ylim=(len(alphabet) - 0.2, -0.8), yticks=[])
     axis.set_xticks(range(steps), [str(t + 1) for t in range(steps)])
-    axis.set_title("The trellis: likeliest letters, and two ways through them", fontsize=10, loc="left")
-    axis.legend(loc="lower left", bbox_to_anchor=(0.6, 1.0), ncols=2, fontsize=8, frameon=False)
+    axis.set_title("The likeliest letters as a trellis", fontsize=10, loc="left")
+    axis.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), ncols=2, fontsize=8, frameon=False, borderaxespad=0.2)
