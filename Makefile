@@ -55,7 +55,7 @@ lint: $(VENV)/.dev  ## ruff, pyright and the floors
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.dev  ## build the documentation into docs/_build/html, warnings are errors
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W -E --keep-going -q -b html docs docs/_build/html
 
 bench: $(VENV)/.dev  ## measure against the peers; writes docs/results/*.json
 	$(PIP) install --quiet --no-deps -r benchmarks/peers.txt
