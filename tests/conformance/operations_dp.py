@@ -214,7 +214,7 @@ chain_operation(
     lambda chain: chain.reduce(KMax(3)),
     differentiability="piecewise linear",
     oracle=lambda *factors: Enumeration(*factors).kbest(3),
-    ways=("pool", "analytic"),
+    ways=("pool", "unroll", "analytic"),
     reference="Goodman 1999",
 )
 chain_operation(

@@ -9,6 +9,7 @@ import jsonargparse
 import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+import algonets
 from algonets.cli.bench import bench
 from algonets.cli.doctor import doctor
 from algonets.cli.listing import show_list
@@ -44,6 +45,9 @@ def run(arguments: list[str]) -> int:
     config = parser.parse_args([_underscores(argument) for argument in arguments])
     try:
         return _dispatch(config, experiments)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stderr.close()
+        return 0
     except (RunError, DatasetUnavailable, MisconfigurationException, ValueError, OSError) as error:
         print(f"algonets: error: {error}", file=sys.stderr)
         return 1
@@ -86,7 +90,9 @@ def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> in
 
 def build_parser() -> tuple[jsonargparse.ArgumentParser, dict[str, Any]]:
     """Return the parser, and for each experiment its class and parser."""
-    parser = jsonargparse.ArgumentParser(prog="algonets", description="Put algorithms into neural networks.")
+    parser = jsonargparse.ArgumentParser(
+        prog="algonets", description="Put algorithms into neural networks.", version=algonets.__version__
+    )
     commands = parser.add_subcommands(dest="command", required=True)
 
     train = jsonargparse.ArgumentParser(description="Run an experiment.")

@@ -18,6 +18,7 @@ _EXTRAS = {
     "docs": ("sphinx", "furo", "myst-parser", "sphinx-gallery"),
     "dev": ("pytest", "hypothesis", "scipy", "ruff", "pyright", "import-linter"),
 }
+_CUDA = {True: "yes", False: "no"}
 
 
 def doctor() -> int:
@@ -26,7 +27,7 @@ def doctor() -> int:
     lines = {
         "algonets": algonets.__version__,
         "python": f"{platform.python_version()} on {platform.machine()}",
-        "torch": f"{torch.__version__}, {torch.get_num_threads()} threads, CUDA {torch.cuda.is_available()}",
+        "torch": f"{torch.__version__}, threads {torch.get_num_threads()}, CUDA {_CUDA[torch.cuda.is_available()]}",
         "backend": f"native CPU kernels ({detail})" if loaded else "plain torch (no native kernels)",
     }
     for name, packages in _EXTRAS.items():

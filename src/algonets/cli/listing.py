@@ -1,6 +1,8 @@
 """``algonets list``: what is in the library."""
 
 import importlib
+import inspect
+import re
 
 from algonets.experiments import EXPERIMENTS
 
@@ -26,4 +28,6 @@ def show_list() -> int:
 
 
 def _summary(item: object) -> str:
-    return (item.__doc__ or "").strip().split("\n")[0]
+    line = (item.__doc__ or "").strip().split("\n")[0]
+    plain = re.sub(r":\w+:`([^`]*)`", r"\1", line).replace("``", "")  # without the markup of the docs
+    return f"{plain} (base class)" if inspect.isabstract(item) else plain

@@ -13,7 +13,9 @@ __all__ = ["Boolean", "Counting", "KMax", "MaxPlus", "MinPlus"]
 
 @final
 class MaxPlus(Semiring):
-    r"""Best score: :math:`a \oplus b = \max(a, b)`, :math:`a \otimes b = a + b`.
+    r"""Maximum and plus: the best score.
+
+    .. math:: a \oplus b = \max(a, b), \qquad a \otimes b = a + b
 
     Differentiability: piecewise linear; the gradient goes to the first of several maxima, never split, so that
     back-propagation marks one structure.
@@ -41,7 +43,9 @@ class MaxPlus(Semiring):
 
 @final
 class MinPlus(Semiring):
-    r"""Least cost: :math:`a \oplus b = \min(a, b)`, :math:`a \otimes b = a + b`.
+    r"""Minimum and plus: the least cost.
+
+    .. math:: a \oplus b = \min(a, b), \qquad a \otimes b = a + b
 
     Differentiability: piecewise linear; the gradient goes to the first of several minima.
 
@@ -120,7 +124,7 @@ class KMax(Semiring):
 
 @final
 class Counting(Semiring):
-    r"""How many structures are allowed: :math:`+` and :math:`\times` in float64.
+    r"""How many structures are allowed: sum and product in float64.
 
     Exact up to :math:`2^{53}`, rounded beyond, and inf above :math:`1.8 \cdot 10^{308}`.
 

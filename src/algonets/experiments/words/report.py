@@ -23,8 +23,9 @@ def save_report(
 
     way = next((name for name in ("analytic", *readers) if name in readers and name != "independent"), "independent")
     reader, reading = readers[way], readings[way]
-    alone = readings["independent"].words if "independent" in readings else _letters_alone(reader, test)
-    index = _telling_word(test.words, reading.words, alone)
+    scorer_alone = _letters_alone(reader, test)
+    alone = readings["independent"].words if "independent" in readings else scorer_alone
+    index = _telling_word(test.words, reading.words, alone, scorer_alone)
     images = test[index].images
     with torch.inference_mode():
         chain = reader.chain(images.unsqueeze(0), torch.tensor([len(images)]))
@@ -37,7 +38,7 @@ def save_report(
     figure = matplotlib.figure.Figure(figsize=(max(1.15 * len(truth), 8), 13), layout="constrained", dpi=110)
     axes = figure.subplots(4, 1, height_ratios=[1.1, 4, 5, 4])
     figure.suptitle(
-        f"{len(truth)} letter images: alone they read “{alone[index]}”, with the chain ({way}) “{word}” "
+        f"Without a chain a network reads “{alone[index]}”, with it ({way}) “{word}” "
         f"(probability {probability:.2f}); the word is “{truth}”",
         fontsize=12,
         wrap=True,
@@ -45,7 +46,11 @@ def save_report(
     axes[0].set(xlim=(-0.5, len(truth) - 0.5), ylim=(-0.45, 0.95))
     axes[0].axis("off")
     _draw_grid(
-        figure, axes[1], scores.exp(), reader.alphabet, "What the network says of each letter (softmax of the scores)"
+        figure,
+        axes[1],
+        scores.exp(),
+        reader.alphabet,
+        "What the chain's own network says of each letter (softmax of its scores)",
     )
     _draw_trellis(axes[2], scores.exp(), best, reader.alphabet)
     _draw_grid(figure, axes[3], beliefs, reader.alphabet, "What the chain makes of it (marginal probabilities)")
@@ -76,12 +81,15 @@ def _letters_alone(reader: WordReader, test: AbstractWordDataset) -> list[str]:
     return words
 
 
-def _telling_word(truths: list[str], chained: list[str], alone: list[str]) -> int:
-    """Choose a right word of which single letters got most wrong, at most half; else the first."""
+def _telling_word(truths: list[str], chained: list[str], alone: list[str], scorer_alone: list[str]) -> int:
+    """Choose a right word of which letters alone got most wrong, at most half, the chain's own scorer included."""
+
+    def wrong(words: list[str], i: int) -> int:
+        return sum(a != b for a, b in zip(words[i], truths[i], strict=True))
 
     def gain(i: int) -> int:
-        wrong = sum(a != b for a, b in zip(alone[i], truths[i], strict=True))
-        return wrong if chained[i] == truths[i] and 2 * wrong <= len(truths[i]) else -1
+        errors = wrong(alone, i), wrong(scorer_alone, i)
+        return min(errors) if chained[i] == truths[i] and 2 * max(errors) <= len(truths[i]) else -1
 
     return max(range(len(truths)), key=lambda i: (gain(i), len(truths[i])))
 
@@ -108,7 +116,7 @@ def _draw_grid(figure, axis, values: torch.Tensor, alphabet: str, title: str) ->
     figure.colorbar(picture, ax=axis, pad=0.01, fraction=0.03)
 
 
-def _draw_trellis(axis, probabilities: torch.Tensor, best: torch.Tensor, alphabet: str, kept: int = 6) -> None:
+def _draw_trellis(axis, probabilities: torch.Tensor, best: torch.Tensor, alphabet: str, kept: int = 5) -> None:
     """Draw the likeliest letters of each position, the edges between them, and two paths through them."""
     steps = len(probabilities)
     greedy = probabilities.argmax(-1)
@@ -119,7 +127,7 @@ def _draw_trellis(axis, probabilities: torch.Tensor, best: torch.Tensor, alphabe
     axis.plot(range(steps), greedy.tolist(), "--", color=BAD, lw=1.8, zorder=2, label="best score of each letter")
     axis.plot(range(steps), best.tolist(), "-", color=GOOD, lw=2.6, zorder=3, label="best path (Viterbi)")
     for t in range(steps):
-        sizes = (30 + 420 * probabilities[t, shown[t]].sqrt()).numpy()
+        sizes = (70 + 380 * probabilities[t, shown[t]].sqrt()).numpy()
         axis.scatter([t] * len(shown[t]), shown[t], s=sizes, color="white", edgecolor=INK, zorder=4)
         for k in shown[t]:
             axis.text(t, k, alphabet[k], ha="center", va="center", fontsize=8, color=INK, zorder=5)
