@@ -414,3 +414,14 @@ def test_bad_input():
         Logistic(torch.ones(3)).sample((2, 4))
     with pytest.raises(TypeError):
         distributions.Distribution()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_wigner_quantile_near_the_edge(dtype):
+    """Where the root rounds to the edge of the support, the slope is still that of the law."""
+    q = torch.tensor([1e-30, 1e-12], dtype=dtype, requires_grad=True)
+    x = distributions.WignerSemicircle().quantile(q)
+    (slope,) = torch.autograd.grad(x.sum(), q)
+    torch.testing.assert_close(x, torch.full_like(x, -1.0), rtol=0, atol=1e-7)
+    expected = math.pi / 2 / (0.5 * (12 * math.pi * q.detach().double()) ** (1 / 3))  # e ~ (6 * 2 pi q)^(1/3)
+    torch.testing.assert_close(slope.double(), expected, rtol=1e-4, atol=0)

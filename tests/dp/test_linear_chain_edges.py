@@ -106,3 +106,49 @@ def test_crf_of_nothing_and_behind_vmap():
     unary, mask = torch.randn(4, 2, 5, 3), torch.ones(4, 2, 5, dtype=torch.bool)
     expected = torch.stack([crf.decode(u) for u in unary])
     assert torch.equal(torch.func.vmap(lambda u, m: crf.decode(u, mask=m))(unary, mask), expected)
+
+
+def test_second_derivative_of_an_empty_batch(any_backend):
+    unary, transition = torch.randn(0, 3, 4, requires_grad=True), torch.randn(0, 4, 4, requires_grad=True)
+    z = LinearChain(unary, transition).log_partition().sum()
+    first = torch.autograd.grad(z, (unary, transition), create_graph=True)
+    second = torch.autograd.grad(sum(g.sum() for g in first), (unary, transition))
+    assert [g.shape for g in second] == [(0, 3, 4), (0, 4, 4)]
+
+
+@pytest.mark.parametrize("method", ["log_partition", "max", "entropy"])
+@pytest.mark.parametrize("form", [(4, 4), (2, 4, 4)])
+def test_one_step_gives_the_transitions_a_zero_gradient(any_backend, method, form):
+    transition = torch.randn(form, requires_grad=True)
+    getattr(LinearChain(torch.randn(2, 1, 4), transition), method)().sum().backward()
+    assert torch.equal(transition.grad, torch.zeros(form))
+
+
+@pytest.mark.parametrize("temperature", [1e39, 1e300, 1e-310, torch.tensor(1e-60, dtype=torch.float64)])
+def test_temperatures_out_of_range_are_refused(any_backend, temperature):
+    with pytest.raises(ValueError, match=r"temperature"):
+        LinearChain(torch.zeros(3, 2), torch.eye(2)).log_partition(temperature)
+
+
+@pytest.mark.parametrize("method", ["messages", "mean_field", "log_partition"])
+def test_autocast_changes_nothing(any_backend, method):
+    g = torch.Generator().manual_seed(0)
+    chain = LinearChain(torch.randn(4, 6, 5, generator=g), torch.randn(5, 5, generator=g))
+    arguments = (3,) if method == "messages" else ()
+    exact = getattr(chain, method)(*arguments)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(getattr(chain, method)(*arguments), exact)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: LinearChain(torch.ones(3, 2).to_sparse(), torch.eye(2)),
+        lambda: LinearChain(torch.ones(3, 2).to(torch.float8_e5m2), torch.eye(2).to(torch.float8_e5m2)),
+        lambda: LinearChain(torch.ones(1, 3, 2), torch.eye(2), lengths=torch.ones(1, dtype=torch.complex64)),
+        lambda: LinearChain(torch.ones(3, 2), torch.eye(2)).sample(1, 42),
+    ],
+)
+def test_odd_types_are_refused_in_our_words(bad):
+    with pytest.raises(TypeError, match=r"LinearChain.*must be"):
+        bad()

@@ -58,6 +58,9 @@ def check_floating(call: str, value: Any) -> torch.Tensor:
         reject_type(call, "must be a torch.Tensor", value, "Convert it with torch.as_tensor(...).")
     if not value.dtype.is_floating_point:
         reject_type(call, "must be a floating-point tensor", value, "Convert it with .float() or .double().")
+    if value.dtype.itemsize < 2 or value.layout != torch.strided:
+        given = f"a {value.dtype} tensor of layout {value.layout}"
+        raise TypeError(f"{call} must be a dense tensor of 16 bits or more, got {given}. Use .float() or .to_dense().")
     return value
 
 

@@ -42,8 +42,9 @@ def run(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help()
         return 0
-    config = parser.parse_args([_underscores(argument) for argument in arguments])
+    command = arguments[0]
     try:
+        config = parser.parse_args([_underscores(argument) for argument in arguments])
         return _dispatch(config, experiments)
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
@@ -52,9 +53,7 @@ def run(arguments: list[str]) -> int:
         print(f"algonets: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        hint = (
-            " The last finished epoch is kept: repeat the command with --resume." if config.command == "train" else ""
-        )
+        hint = " The last finished epoch is kept: repeat the command with --resume." if command == "train" else ""
         print(f"\nalgonets: interrupted.{hint}", file=sys.stderr)
         return 130
 

@@ -18,13 +18,17 @@ def read(image: Path, checkpoint: Path, letters: int | None = None, best: int = 
         if value is not None and value < 1:
             raise RunError(f"{option} must be at least 1, got {value}.")
     reader = load_reader(checkpoint)
+    if best > 1000:
+        raise RunError(f"--best must be at most 1000, got {best}.")
     images = letters_of(image, reader.scorer.image_shape, letters)
     with torch.inference_mode():
         chain = reader.chain(images.unsqueeze(0), torch.tensor([len(images)]))
         first = reader.read(chain)
-        labels = chain.topk(best)[1][0]
-        rows = [first[0], *(row for row in labels if not torch.equal(row, first[0]) and row[0] >= 0)][:best]
-        probabilities = [chain.log_prob(row.unsqueeze(0)).exp().clamp_max(1).item() for row in rows]
+        scores, labels = chain.topk(best)
+        others = [k for k in range(best) if not torch.equal(labels[0, k], first[0]) and labels[0, k, 0] >= 0]
+        rows = [first[0], *(labels[0, k] for k in others)][:best]
+        logs = torch.cat([chain.log_prob(first), scores[0, others] - chain.log_partition()])
+        probabilities = logs.exp().clamp_max(1).tolist()[:best]
     for rank, (probability, row) in enumerate(zip(probabilities, rows, strict=True)):
         print(f"{reader.spell(row)}  {100 * probability:6.2f} %{'' if rank else '   <- the reading'}")
     if reader.way not in ("independent", "analytic"):

@@ -69,6 +69,7 @@ class SyntheticWords(AbstractWordDataset):
             size = _TRAIN_SIZE if train else _TEST_SIZE
         size = check_at_least("SyntheticWords(size=...)", size, 0)
         self.seed = check_at_least("SyntheticWords(seed=...)", seed, 0)
+        require(self.seed < 2**62, "SyntheticWords(seed=...)", "must be below 2**62", seed)
         good = isinstance(difficulty, int | float) and 0 <= difficulty < float("inf")
         require(good, "SyntheticWords(difficulty=...)", "must be a finite number of at least 0", difficulty)
         self.difficulty = float(difficulty)

@@ -56,10 +56,12 @@ class WignerSemicircle(AbstractSymmetric):
             newton = e - (e - torch.sin(e) - target) / (1 - torch.cos(e.masked_fill(near, 1.0)))
             e = torch.where(near, e, newton)
         a = 1 - 2 * torch.sin(e / 4).square()
-        # The root, with the first and second derivative of the inverse function attached.
-        density = self._density(a)
-        step = (m.detach() - m) / density
-        return a + step + 0.5 * self._decay(a) * step.square()
+        # The root, with the first and second derivative of the inverse function attached. With a = cos(e / 2) the
+        # density is 2/pi sin(e / 2), which stays exact where a rounds to 1.
+        sine = torch.sin(e / 2)
+        sine = sine.where(sine > 0, math.inf)
+        step = (m.detach() - m) * (math.pi / 2) / sine
+        return a + step + 0.5 * a * (step / sine).square()
 
     def _density(self, a: Tensor) -> Tensor:
         inside = a < 1

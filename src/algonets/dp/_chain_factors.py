@@ -39,11 +39,14 @@ class ChainFactors(NamedTuple):
         end = None if self.end is None else self.end.double()
         return ChainFactors(self.unary.double(), self.transition.double(), start, end, self.lengths)
 
-    def overflows(self, factor: float | torch.Tensor) -> bool:
-        """Tell whether :meth:`scaled` by ``factor`` would leave the range of the dtype."""
-        top = torch.finfo(self.unary.dtype).max / float(factor)
+    def overflows(self, temperature: float) -> bool:
+        """Tell whether scores divided by ``temperature`` would leave the range of the dtype."""
+        limit = torch.finfo(self.unary.dtype).max
+        if not 1 / limit < temperature < limit:
+            return True
+        top = min(limit * temperature, limit)
         tensors = [t.detach() for t in (self.unary, self.transition, self.start, self.end) if t is not None]
-        return any(bool(((t.abs() > top) & t.isfinite()).any()) for t in tensors) or not 0 < top < math.inf
+        return any(bool(((t.abs() > top) & t.isfinite()).any()) for t in tensors)
 
     def scores(self) -> torch.Tensor:
         """Return (B, T, S) unary scores with start and end added where they apply."""
@@ -100,7 +103,7 @@ def canonical(
             transition = broadcast_batch(f"{call}(transition)", transition, batch_shape, event)
         flat_transition = flatten_batch(transition, event)
         flat_transition = flat_transition if per_step else flat_transition.unsqueeze(1)
-    if steps == 1 and not per_step:  # no step uses it: keep it only to carry a zero gradient
+    if steps == 1 and not per_step:  # no step uses it
         flat_transition = flat_transition[:, :0]
 
     flat_start = _boundary(f"{call}(start)", start, unary, batch_shape)
@@ -110,6 +113,8 @@ def canonical(
     if lengths is not None:  # padding may hold anything; it is replaced, so that NaN in it cannot leak
         inside = torch.arange(steps, device=unary.device) < flat_lengths[:, None]
         flat_unary = torch.where(inside.unsqueeze(-1), flat_unary, torch.zeros_like(flat_unary))
+    if steps == 1 and transition.requires_grad:
+        flat_unary = flat_unary + flat_transition.sum()  # nothing, but it carries the zero gradient
     for name, value in (("unary", flat_unary), ("transition", transition), ("start", start), ("end", end)):
         if value is not None:
             check_finite_or_minus_inf(f"{call}({name})", value)
@@ -136,7 +141,7 @@ def check_lengths(
         return torch.full((math.prod(batch),), steps, dtype=torch.int64, device=device)
     if not isinstance(lengths, torch.Tensor):
         reject_type(call, "must be an integer tensor", lengths, "Convert it with torch.as_tensor(...).")
-    if lengths.dtype.is_floating_point or lengths.dtype in (torch.bool, torch.complex64, torch.complex128):
+    if lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype == torch.bool:
         reject_type(call, "must be an integer tensor", lengths)
     require(lengths.shape == batch, call, f"must have the batch shape {tuple(batch)}", lengths)
     flat = lengths.reshape(-1).to(device=device, dtype=torch.int64)
@@ -152,7 +157,7 @@ def check_labels(call: str, labels: torch.Tensor, factors: ChainFactors, batch: 
     """Return (B, T) int64 labels, valid inside the lengths; beyond them anything becomes 0."""
     if not isinstance(labels, torch.Tensor):
         reject_type(call, "must be an integer tensor", labels)
-    if labels.dtype.is_floating_point or labels.dtype in (torch.bool, torch.complex64, torch.complex128):
+    if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool:
         reject_type(call, "must be an integer tensor", labels)
     steps, states = factors.unary.shape[1:]
     require(labels.shape == (*batch, steps), call, f"must have shape {(*batch, steps)}", labels)

@@ -152,7 +152,7 @@ def _gradient_backward(ctx, by_unary, by_transition):
         first = weight[:, None, None] * nodes
         second = weight[:, None, None, None] * pairs
         if not ctx.pairwise:
-            second = second.sum_to_size(transition.shape) if transition.numel() else second[: transition.shape[0]]
+            second = second.sum_to_size(transition.shape)
         wanted = [t for t in inputs if t is not None]
         found = torch.autograd.grad(
             (first, second), wanted, (by_unary, by_transition), create_graph=keep_graph, allow_unused=True

@@ -1,6 +1,7 @@
 """The chain's iterations as layers: belief propagation and mean field, plain torch, any order of derivative."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch.nn.functional import pad
@@ -12,8 +13,25 @@ from algonets.dp._chain_factors import ChainFactors
 __all__ = ["mean_field", "messages"]
 
 
+def _full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Keep autocast from computing matrix products in a half type."""
+    on = torch.is_autocast_enabled(device.type)
+    return torch.autocast(device.type, enabled=False) if on else nullcontext()
+
+
 def messages(factors: ChainFactors, iterations: int) -> torch.Tensor:
     """Return (B, T, S) beliefs after parallel updates of all messages."""
+    with _full_precision(factors.unary.device):
+        return _messages(factors, iterations)
+
+
+def mean_field(factors: ChainFactors, iterations: int) -> torch.Tensor:
+    """Return (B, T, S) beliefs after sweeps over the even, then the odd positions."""
+    with _full_precision(factors.unary.device):
+        return _mean_field(factors, iterations)
+
+
+def _messages(factors: ChainFactors, iterations: int) -> torch.Tensor:
     unary, transition = factors.scores(), factors.transition
     forward, backward = torch.zeros_like(unary), torch.zeros_like(unary)
     linked = factors.inside()[:, 1:, None]
@@ -26,8 +44,7 @@ def messages(factors: ChainFactors, iterations: int) -> torch.Tensor:
     return _softmax(unary + forward + backward, factors)
 
 
-def mean_field(factors: ChainFactors, iterations: int) -> torch.Tensor:
-    """Return (B, T, S) beliefs after sweeps over the even, then the odd positions."""
+def _mean_field(factors: ChainFactors, iterations: int) -> torch.Tensor:
     unary, transition, positions = factors.scores(), factors.transition, factors.positions()
     inside = factors.inside().unsqueeze(-1)
     belief = _softmax(unary, factors)

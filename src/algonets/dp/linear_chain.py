@@ -43,6 +43,8 @@ class LinearChain:
         ValueError: wrong shapes; NaN or +inf scores; lengths outside ``1 .. T``.
         TypeError: integer tensors where scores belong, or mixed dtypes.
 
+    The object keeps its arguments as they are: do not change them in place while you use it.
+
     Differentiability: stated by each method; wherever a second derivative is promised it is right on both
     backends. Half types are computed, and returned, in float32.
 
@@ -251,6 +253,8 @@ class LinearChain:
         Cost: ``O(batch T S (S + n))`` time.
         """
         n = check_at_least("LinearChain.sample(n)", n, 1)
+        if generator is not None and not isinstance(generator, torch.Generator):
+            reject_type("LinearChain.sample(generator)", "must be a torch.Generator or None", generator)
         f = self._factors
         shape = (n, f.unary.shape[0], f.unary.shape[1])
         uniforms = torch.rand(shape, generator=generator, dtype=torch.float64, device=f.unary.device)
@@ -423,7 +427,7 @@ class LinearChain:
     def _tempered(self, scale: float | torch.Tensor) -> ChainFactors:
         if isinstance(scale, float) and scale == 1:
             return self._factors
-        if values_visible(*self._factors[:4]) and self._factors.overflows(1 / float(torch.as_tensor(scale).detach())):
+        if values_visible(*self._factors[:4]) and self._factors.overflows(float(torch.as_tensor(scale).detach())):
             reject("LinearChain: the temperature", "must keep the scores divided by it finite", scale, "Use max().")
         return self._factors.scaled(1 / scale)
 

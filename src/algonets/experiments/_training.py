@@ -178,7 +178,13 @@ def check_settings(folder: Path, settings: Mapping[str, Any], resume: bool, over
                 f"{folder} holds a run already. Pass --resume to go on with it, --overwrite to replace it, "
                 "or another --output."
             )
-        before = json.loads(path.read_text())
+        try:
+            before = json.loads(path.read_text())
+            before.keys()
+        except (ValueError, AttributeError, OSError) as error:
+            raise RunError(
+                f"{path} must hold the settings of a run, but is damaged ({error}). Use --overwrite."
+            ) from error
         now = json.loads(json.dumps(settings))
         different = [
             f"{key}: {before.get(key)!r} before, {now.get(key)!r} now" for key in now if before.get(key) != now[key]

@@ -95,6 +95,8 @@ class WordsExperiment:
         self.data, self.fold, self.data_dir = data, fold, data_dir
         self.split: OcrSplit = split
         self.ways: list[Way] = list(WAYS) if way == "all" else [way]
+        if output == "":
+            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
         self.output = Path(output or f"runs/words-{data}")
         self.resume, self.overwrite = resume, overwrite
         self.seed = seed
@@ -132,6 +134,10 @@ class WordsExperiment:
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
+        try:
+            self.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
         train, test = self._datasets()
         console.print(f"[bold]train[/] {train!r}\n[bold]test [/] {test!r}")
         readers: dict[str, WordReader] = {}
