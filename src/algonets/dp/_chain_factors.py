@@ -142,7 +142,8 @@ def check_lengths(
     if not isinstance(lengths, torch.Tensor):
         reject_type(call, "must be an integer tensor", lengths, "Convert it with torch.as_tensor(...).")
     if lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype == torch.bool:
-        reject_type(call, "must be an integer tensor", lengths)
+        remedy = "A mask goes to a CRF by name: mask=..." if lengths.dtype == torch.bool else ""
+        reject_type(call, "must be an integer tensor", lengths, remedy)
     require(lengths.shape == batch, call, f"must have the batch shape {tuple(batch)}", lengths)
     flat = lengths.reshape(-1).to(device=device, dtype=torch.int64)
     if values_visible(lengths) and flat.numel():

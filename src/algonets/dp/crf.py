@@ -77,8 +77,6 @@ class CRF(nn.Module):
             ValueError: for both lengths and mask, or a mask with holes or an empty row.
         """
         check_floating("LinearChain(unary)", unary)  # whose argument it becomes
-        if isinstance(lengths, torch.Tensor) and lengths.dtype == torch.bool:
-            reject_type("CRF(lengths)", "must be integers", lengths, "Pass a mask by name: mask=...")
         unary = unary.to(torch.promote_types(unary.dtype, torch.float32))
         if mask is not None:
             require(lengths is None, "CRF(lengths=..., mask=...)", "takes one of the two", "both")
