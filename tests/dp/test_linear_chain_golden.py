@@ -16,15 +16,21 @@ def build(case: Case) -> tuple[LinearChain, dict[str, torch.Tensor]]:
     return LinearChain(*inputs.values(), lengths=case.inputs["lengths"].long()), inputs
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_values(any_backend, case):
-    chain, _ = build(case)
+def differentiable(chain: LinearChain) -> dict[str, torch.Tensor]:
+    """The outputs whose gradients are golden, too."""
     nodes, pairs = chain.marginals()
-    ours = {
+    return {
         "log_partition": chain.log_partition(),
         "entropy": chain.entropy(),
         "unary_marginals": nodes,
         "pairwise_marginals": pairs,
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values(any_backend, case):
+    chain, _ = build(case)
+    ours = differentiable(chain) | {
         "max_score": chain.max(),
         "kbest_scores": chain.topk(case.meta["k"])[0],
     }
@@ -40,13 +46,7 @@ def test_values(any_backend, case):
 def test_gradients(any_backend, case):
     """Of all outputs at once; through marginals and entropy they are second derivatives of the log-partition."""
     chain, inputs = build(case)
-    nodes, pairs = chain.marginals()
-    ours = {
-        "log_partition": chain.log_partition(),
-        "entropy": chain.entropy(),
-        "unary_marginals": nodes,
-        "pairwise_marginals": pairs,
-    }
+    ours = differentiable(chain)
     assert ours.keys() == case.weights.keys() and case.grads.keys() == inputs.keys()
     case.check_grads(ours, inputs)
 

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-import algonets as an
 from algonets.dp import LinearChain
 from algonets.losses import nll, perceptron, structured_hinge
 from tests.oracles.chain_enumeration import Enumeration
@@ -13,14 +12,6 @@ from tests.oracles.chain_enumeration import Enumeration
 MARGIN = 0.7
 LENGTHS = torch.tensor([4, 1, 3, 4])
 each_loss = pytest.mark.parametrize("loss", [nll, perceptron, structured_hinge])
-
-
-@pytest.fixture(params=["torch", "native"])
-def any_backend(request):
-    if request.param == "native" and not an.native_status()[0]:
-        pytest.skip("the native kernels are not built here")
-    with an.backend(request.param):
-        yield request.param
 
 
 def make(seed=0, batch=4, steps=4, states=3, scale=1.0):
