@@ -1,5 +1,6 @@
 """Nothing is lost: killed, interrupted and distributed runs of `algonets train words`."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,10 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import lightning
+import lightning.pytorch.demos.boring_classes
 import pytest
 import torch
 
 from algonets.cli import main
+from algonets.experiments._training import fit, make_trainer
 
 TINY = [
     *["--data", "synthetic", "--train_size", "96", "--batch_size", "8", "--width", "4"],
@@ -70,13 +74,28 @@ def test_a_killed_run_resumes_and_ends_as_an_unbroken_one(tmp_path):
 
 @pytest.mark.slow
 def test_sigint_leaves_a_resumable_run(tmp_path):
-    process = start_and_wait_for_checkpoint(tmp_path, "--epochs", "40")
+    process = start_and_wait_for_checkpoint(tmp_path, "--epochs", "400")
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130, output
     assert "--resume" in output and "Traceback" not in output
     state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=False)
-    assert state["epoch"] < 39
+    assert state["epoch"] < 399
+
+
+def test_an_interrupt_that_a_library_swallows_still_stops_the_run(tmp_path):
+    class Swallow(lightning.Callback):
+        def on_train_batch_start(self, *_):
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    model = lightning.pytorch.demos.boring_classes.BoringModel()
+    trainer = make_trainer(tmp_path, 1, 0, {"enable_progress_bar": False, "callbacks": [Swallow()]}, "swallow")
+    with pytest.raises(KeyboardInterrupt):
+        fit(trainer, model, lightning.pytorch.demos.boring_classes.BoringDataModule(), None)
+    assert trainer.global_step == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.slow

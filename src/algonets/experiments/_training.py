@@ -4,10 +4,14 @@ import json
 import logging
 import os
 import shutil
+import signal
+import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import lightning
@@ -146,6 +150,35 @@ def make_trainer(folder: Path, epochs: int, seed: int, options: Mapping[str, Any
     return lightning.Trainer(**arguments)
 
 
+class HeldInterrupt(Callback):
+    """Remember Ctrl-C until the run has stopped: code that swallows ``KeyboardInterrupt`` cannot make it get lost."""
+
+    def __init__(self):
+        self.pending = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Watch the signal in this block; elsewhere than in the main thread Python allows no handler."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+        signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.pending = True
+        raise KeyboardInterrupt
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Stop here if an interrupt came that did not stop the run at once."""
+        if self.pending:
+            raise KeyboardInterrupt
+
+
 def fit(
     trainer: lightning.Trainer,
     model: lightning.LightningModule,
@@ -153,8 +186,11 @@ def fit(
     resume: Path | None,
 ) -> None:
     """Train, from a checkpoint if given; Ctrl-C arrives as ``KeyboardInterrupt`` after Lightning has cleaned up."""
+    interrupt = HeldInterrupt()
+    trainer.callbacks.append(interrupt)  # type: ignore[attr-defined]
     try:
-        trainer.fit(model, data, ckpt_path=None if resume is None else str(resume), weights_only=False)
+        with interrupt.listening():
+            trainer.fit(model, data, ckpt_path=None if resume is None else str(resume), weights_only=False)
     except SystemExit as stop:  # what Lightning turns an interrupt into
         raise KeyboardInterrupt from stop
 
