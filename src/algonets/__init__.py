@@ -1,11 +1,11 @@
 """algonets: put algorithms into neural networks.
 
 Every algorithm is a layer through which gradients flow. The rooms are imported as attributes:
-``algonets.dp``, ``algonets.losses``, ``algonets.semirings``, ``algonets.distributions``, ``algonets.tconorms``,
-``algonets.nets``. Import ``algonets.data`` where datasets are needed.
+``algonets.sort``, ``algonets.dp``, ``algonets.losses``, ``algonets.semirings``, ``algonets.distributions``,
+``algonets.tconorms``, ``algonets.nets``. Import ``algonets.data`` where datasets are needed.
 """
 
-from algonets import distributions, dp, losses, nets, semirings, tconorms
+from algonets import distributions, dp, losses, nets, semirings, sort, tconorms
 from algonets._core.backend import active_backend, backend, get_num_threads, native_status, set_num_threads
 
 __version__ = "0.1.0"
@@ -21,5 +21,6 @@ __all__ = [
     "nets",
     "semirings",
     "set_num_threads",
+    "sort",
     "tconorms",
 ]

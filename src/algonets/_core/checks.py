@@ -15,6 +15,7 @@ __all__ = [
     "as_scale",
     "carries_tangent",
     "check_at_least",
+    "check_finite",
     "check_finite_or_minus_inf",
     "check_floating",
     "check_positive",
@@ -70,6 +71,14 @@ def check_same_kind(call: str, value: torch.Tensor, like: torch.Tensor, like_nam
         reject_type(call, f"must have the dtype of {like_name} ({like.dtype})", value, f"Use .to({like.dtype}).")
     if value.device != like.device:
         reject(call, f"must be on the device of {like_name} ({like.device})", str(value.device))
+
+
+def check_finite(call: str, value: torch.Tensor, remedy: str = "") -> None:
+    """Reject NaN and infinities."""
+    # One reduction in the common case: the largest magnitude is finite only if all are.
+    if value.numel() and values_visible(value) and not bool(value.detach().abs().amax() < math.inf):
+        what = "NaN" if bool(value.detach().isnan().any()) else "an infinity"
+        reject(call, "must be finite", what, remedy)
 
 
 def check_finite_or_minus_inf(call: str, value: torch.Tensor) -> None:

@@ -8,7 +8,7 @@ from algonets.experiments import EXPERIMENTS
 
 __all__ = ["show_list"]
 
-_ROOMS = ("dp", "losses", "semirings", "tconorms", "distributions", "nets", "data")
+_ROOMS = ("sort", "dp", "losses", "semirings", "tconorms", "distributions", "nets", "data")
 
 
 def show_list() -> int:

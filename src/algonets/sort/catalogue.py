@@ -1,0 +1,22 @@
+"""Every method by name, and the check that a method has what an operation needs."""
+
+from typing import Any
+
+from algonets._core.errors import reject_type
+from algonets.sort.hard import Hard
+from algonets.sort.method import OPERATIONS, SortMethod
+from algonets.sort.neural_sort import NeuralSort
+
+__all__ = ["METHODS", "check_method"]
+
+METHODS: tuple[type[SortMethod], ...] = (Hard, NeuralSort)
+"""All methods, in the order of the docs table."""
+
+
+def check_method(operation: str, method: Any) -> None:
+    """Require a method that has the operation; else say which have."""
+    having = [m.__name__ for m in METHODS if OPERATIONS[operation] in m.abilities]
+    if not isinstance(method, SortMethod):
+        remedy = f"For example {', '.join(having[1:4])}."
+        reject_type(f"{operation}(method)", "must be a SortMethod, built (not its class)", method, remedy)
+    method.require(operation, f"These have it: {', '.join(having)}.")
