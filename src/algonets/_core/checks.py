@@ -77,7 +77,7 @@ def check_finite(call: str, value: torch.Tensor, remedy: str = "") -> None:
     """Reject NaN and infinities."""
     # One reduction in the common case: the largest magnitude is finite only if all are.
     if value.numel() and values_visible(value) and not bool(value.detach().abs().amax() < math.inf):
-        what = "NaN" if bool(value.detach().isnan().any()) else "an infinity"
+        what = "NaN" if bool(value.detach().isnan().any()) else "inf"
         reject(call, "must be finite", what, remedy)
 
 
