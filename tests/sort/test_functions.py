@@ -210,7 +210,7 @@ X = torch.arange(6.0).reshape(2, 3)
         (lambda: soft_sort(X.int(), SOFT), TypeError, "floating-point"),
         (lambda: soft_sort(torch.tensor(1.0), SOFT), ValueError, "at least one dimension"),
         (lambda: soft_sort(X[:, :0], SOFT), ValueError, "at least one item along dim=-1"),
-        (lambda: soft_sort(X, SOFT, dim=2), ValueError, "soft_sort(dim) must be a dimension of x"),
+        (lambda: soft_sort(X, SOFT, dim=2), ValueError, "soft_sort(dim) must be a dimension of x, of shape (2, 3)"),
         (lambda: soft_sort(X, SOFT, dim=1.0), TypeError, "soft_sort(dim) must be an integer"),
         (lambda: soft_sort(X / 0, SOFT), ValueError, "must be finite, got 'NaN'"),
         (lambda: soft_rank(X.log(), SOFT), ValueError, "must be finite, got 'inf'"),

@@ -437,7 +437,7 @@ def sort_with(
         tensor([10., 20., 30.])
     """
     check_method("sort_with", method)
-    items = Items("sort_with", keys, dim, mask, payload=payload)
+    items = Items("sort_with", keys, dim, mask, payload=payload, name="keys")
 
     def together(m: SortMethod, rows: Rows) -> Tensor:
         values, moved = m.apply(rows.x, rows.payload, descending)

@@ -35,24 +35,33 @@ class Items:
     """The checked input of one call, and how its results go back to the user's shape."""
 
     def __init__(
-        self, call: str, x: Any, dim: int, mask: Any = None, weights: Any = None, payload: Any = None, k: Any = None
+        self,
+        call: str,
+        x: Any,
+        dim: int,
+        mask: Any = None,
+        weights: Any = None,
+        payload: Any = None,
+        k: Any = None,
+        name: str = "x",
     ):
-        check_floating(f"{call}(x)", x)
-        require(x.ndim >= 1, f"{call}(x)", "must have at least one dimension", x)
+        first = f"{call}({name})"
+        check_floating(first, x)
+        require(x.ndim >= 1, first, "must have at least one dimension", x)
         if isinstance(dim, bool) or not isinstance(dim, int):
             reject_type(f"{call}(dim)", "must be an integer", dim)
-        require(-x.ndim <= dim < x.ndim, f"{call}(dim)", f"must be a dimension of x of shape {tuple(x.shape)}", dim)
+        require(-x.ndim <= dim < x.ndim, f"{call}(dim)", f"must be a dimension of {name}, of shape {tuple(x.shape)}", dim)
         self.call, self.dim = call, dim % x.ndim
         self.dtype = x.dtype
         moved = x.movedim(dim, -1)
         self.batch, self.n = moved.shape[:-1], moved.shape[-1]
-        require(self.n >= 1, f"{call}(x)", f"must have at least one item along dim={dim}", x)
+        require(self.n >= 1, first, f"must have at least one item along dim={dim}", x)
         wide = torch.float32 if x.dtype.itemsize < 4 else x.dtype
         flat = moved.reshape(math.prod(self.batch), self.n).to(wide)
         self.mask = self._rows_of_mask(mask, x)
         if self.mask is not None:
             flat = torch.where(self.mask, flat, 0.0)  # what is masked may be NaN
-        check_finite(f"{call}(x)", flat, "Padding goes into mask=..., a diverged network is to be looked for.")
+        check_finite(first, flat, "Give padding as mask=...; else look for a diverged network.")
         self.rows = Rows(flat, self._rows_of_weights(weights, x, wide), k=self._rows_of_k(k, x, wide))
         self.trailing: torch.Size = torch.Size()
         if payload is not None:
