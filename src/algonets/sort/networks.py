@@ -1,0 +1,185 @@
+"""Sorting networks as data: which wires are compared, in which order, and which comparators run at once.
+
+A comparator of the wires ``(low, high)`` puts the smaller item on ``low`` and the larger on ``high``. Comparators that
+touch different wires commute, so a network is a list of layers of disjoint comparators.
+"""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from algonets._core.checks import check_at_least
+from algonets._core.errors import reject, reject_type
+
+__all__ = ["CHECKED_WIRES", "Network", "batcher", "bitonic", "from_pairs", "odd_even"]
+
+CHECKED_WIRES = 16
+"""Up to so many wires :meth:`Network.sorts` tries every input of the 0-1 principle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The wiring of a comparator network, ascending: the smallest item is to arrive on wire 0.
+
+    Attributes:
+        n: Number of wires.
+        low: int32 ``(C,)``, on the CPU: the wire that takes the minimum of each comparator, in execution order.
+        high: int32 ``(C,)``: the wire that takes the maximum.
+        ends: Where each layer of disjoint comparators ends in ``low`` and ``high``; no layer is empty.
+        kind: Which family it is; ``"odd_even"`` and ``"bitonic"`` are regular enough to be run by views.
+    """
+
+    n: int
+    low: Tensor
+    high: Tensor
+    ends: tuple[int, ...]
+    kind: Literal["odd_even", "bitonic", "batcher", "pairs"]
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return len(self.ends)
+
+    def layers(self) -> Iterable[tuple[int, int]]:
+        """Begin and end of each layer in ``low`` and ``high``."""
+        return itertools.pairwise((0, *self.ends))
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """The comparators as ``(low, high)``, in execution order."""
+        return list(zip(self.low.tolist(), self.high.tolist(), strict=True))
+
+    def sorts(self) -> bool | None:
+        """Tell by the 0-1 principle whether the network sorts every input; ``None`` beyond ``CHECKED_WIRES`` wires.
+
+        A comparator network sorts everything if and only if it sorts the ``2^n`` sequences of zeros and ones. O(C 2^n).
+        """
+        if self.n > CHECKED_WIRES:
+            return None
+        numbers = torch.arange(2**self.n, device="cpu")
+        wires = [(numbers >> wire) & 1 == 1 for wire in range(self.n)]
+        for a, b in self.pairs():
+            wires[a], wires[b] = wires[a] & wires[b], wires[a] | wires[b]
+        return not any(bool((below & ~above).any()) for below, above in itertools.pairwise(wires))
+
+    def __repr__(self) -> str:
+        return f"Network({self.kind}, n={self.n}, comparators={len(self.low)}, depth={self.depth})"
+
+
+# ---- families -----------------------------------------------------------------------------------------------------
+# Built on the CPU explicitly: the results are cached, whatever torch.device(...) is in force at the first call.
+
+
+@lru_cache(maxsize=64)
+def odd_even(n: int) -> Network:
+    """Odd-even transposition sort (bubble sort in parallel): ``n`` layers of neighbours, n (n - 1) / 2 comparators.
+
+    Layer ``l`` compares ``(i, i + 1)`` for ``i = l mod 2, l mod 2 + 2, ...``.
+    """
+    starts = [torch.arange(layer % 2, n - 1, 2, dtype=torch.int32, device="cpu") for layer in range(n)]
+    return _assemble(n, [(low, low + 1) for low in starts], "odd_even")
+
+
+@lru_cache(maxsize=64)
+def bitonic(n: int) -> Network:
+    """Bitonic sort (Batcher 1968) for any ``n``: about ``log2(n)^2 / 2`` layers.
+
+    Of the network for the next power of two ``N``, the last ``n`` wires; a comparator that touches a missing wire is
+    left out. Block ``b = 0, 1, ...`` compares wires ``w`` and ``w + m`` at the distances ``m = 2^b, ..., 2, 1``, and
+    the minimum goes to ``w + m`` where ``floor(w / 2^(b + 1))`` is odd.
+    """
+    blocks = (n - 1).bit_length()
+    missing = 2**blocks - n
+    wires = torch.arange(2**blocks, dtype=torch.int32, device="cpu")
+    layers = []
+    for block in range(blocks):
+        for distance in (2**e for e in range(block, -1, -1)):
+            first = wires[(wires & distance == 0) & (wires >= missing)]
+            falling = (first >> (block + 1)) & 1 == 1
+            second = first + distance
+            low, high = torch.where(falling, second, first), torch.where(falling, first, second)
+            layers.append((low - missing, high - missing))
+    return _assemble(n, layers, "bitonic")
+
+
+@lru_cache(maxsize=64)
+def batcher(n: int) -> Network:
+    """Batcher's odd-even merge sort for any ``n``, the fewest comparators of the three; no comparator is reversed.
+
+    Merge exchange, algorithm M in section 5.2.2 of Knuth's The Art of Computer Programming, volume 3.
+    """
+    wires = torch.arange(n, dtype=torch.int32, device="cpu")
+    top = 2 ** ((n - 1).bit_length() - 1) if n > 1 else 0
+    layers = []
+    step = top
+    while step:
+        reach, rest, distance = top, 0, step
+        while distance:
+            low = wires[: max(n - distance, 0)]
+            low = low[low & step == rest]
+            layers.append((low, low + distance))
+            distance, rest = reach - step, step
+            reach //= 2
+        step //= 2
+    return _assemble(n, layers, "batcher")
+
+
+def from_pairs(n: int, pairs: Any) -> Network:
+    """Build a network of one's own from ``(low, high)`` pairs in execution order.
+
+    Each comparator goes into the earliest layer that its wires allow, which changes nothing in the result.
+
+    Args:
+        n: number of wires, at least 1.
+        pairs: pairs of different integers in ``[0, n)``; the minimum goes to the first.
+
+    Raises:
+        TypeError: if ``pairs`` does not hold pairs of integers.
+        ValueError: if a wire does not exist or is compared with itself.
+
+    Cost: O(C).
+
+    Example:
+        >>> network = from_pairs(4, [(0, 1), (2, 3), (0, 2), (1, 3), (1, 2)])
+        >>> network, network.sorts()
+        (Network(pairs, n=4, comparators=5, depth=3), True)
+    """
+    n = check_at_least("from_pairs(n)", n, 1)
+    try:
+        checked = [(_wire(low, n), _wire(high, n)) for low, high in pairs]
+    except (TypeError, ValueError) as error:
+        if str(error).startswith("from_pairs"):
+            raise
+        reject_type("from_pairs(pairs)", "must hold (low, high) pairs of integers", pairs)
+    free = [0] * n
+    layers: list[list[tuple[int, int]]] = []
+    for low, high in checked:
+        if low == high:
+            reject("from_pairs(pairs)", "must compare two different wires", (low, high))
+        layer = max(free[low], free[high])
+        free[low] = free[high] = layer + 1
+        if layer == len(layers):
+            layers.append([])
+        layers[layer].append((low, high))
+    as_tensors = [torch.tensor(layer, dtype=torch.int32, device="cpu").unbind(-1) for layer in layers]
+    return _assemble(n, [(low, high) for low, high in as_tensors], "pairs")
+
+
+def _wire(value: Any, n: int) -> int:
+    wire = check_at_least("from_pairs(pairs)", value, 0)
+    if wire >= n:
+        reject("from_pairs(pairs)", f"must name wires below n={n}", wire)
+    return wire
+
+
+def _assemble(n: int, layers: list[tuple[Tensor, Tensor]], kind: Any) -> Network:
+    kept = [(low, high) for low, high in layers if len(low)]
+    ends = tuple(itertools.accumulate(len(low) for low, _ in kept))
+    none = torch.empty(0, dtype=torch.int32, device="cpu")
+    low = torch.cat([low for low, _ in kept]) if kept else none
+    high = torch.cat([high for _, high in kept]) if kept else none
+    return Network(n, low.contiguous(), high.contiguous(), ends, kind)
