@@ -51,21 +51,22 @@ sphinx_gallery_conf = {
 }
 
 
-def write_operations() -> None:
-    """Generate ``operations.md`` from the registry of the conformance suite."""
-    spec = importlib.util.spec_from_file_location("_generate_operations", HERE / "_generate_operations.py")
+def generate(script: str, page: str) -> None:
+    """Generate a page from what the code says of itself: operations from the registry, methods from their classes."""
+    spec = importlib.util.spec_from_file_location(script, HERE / f"{script}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    page = HERE / "operations.md"
-    before = page.read_text(encoding="utf-8") if page.exists() else ""
-    module.write_table(page.with_suffix(".new"))
-    if page.with_suffix(".new").read_text(encoding="utf-8") != before:  # an unchanged page is not read again
-        page.with_suffix(".new").replace(page)
-    page.with_suffix(".new").unlink(missing_ok=True)
+    target = HERE / page
+    before = target.read_text(encoding="utf-8") if target.exists() else ""
+    module.write_table(target.with_suffix(".new"))
+    if target.with_suffix(".new").read_text(encoding="utf-8") != before:  # an unchanged page is not read again
+        target.with_suffix(".new").replace(target)
+    target.with_suffix(".new").unlink(missing_ok=True)
 
 
-if (HERE / "_generate_operations.py").exists():
-    write_operations()
+for script, page in (("_generate_operations", "operations.md"), ("_generate_methods", "sort_methods.inc")):
+    if (HERE / f"{script}.py").exists():
+        generate(script, page)
 
 
 def refine_docstring(app, what, name, obj, options, lines):
