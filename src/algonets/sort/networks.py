@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -16,10 +16,22 @@ from torch import Tensor
 from algonets._core.checks import check_at_least
 from algonets._core.errors import reject, reject_type
 
-__all__ = ["CHECKED_WIRES", "Network", "batcher", "bitonic", "from_pairs", "odd_even"]
+__all__ = ["CHECKED_WIRES", "Network", "SwapLaw", "batcher", "bitonic", "from_pairs", "odd_even"]
 
 CHECKED_WIRES = 16
 """Up to so many wires :meth:`Network.sorts` tries every input of the 0-1 principle."""
+
+
+class SwapLaw(Protocol):
+    """What a comparator needs of a law: every :class:`algonets.distributions.Distribution` is one.
+
+    ``cdf(b - a)`` is the weight, in [0, 1], with which ``a`` stays on the wire of the minimum: element-wise, 0 and 1
+    in the limits, differentiable. It need not be the CDF of one law at a fixed scale: see :class:`LogisticART`.
+    """
+
+    def cdf(self, x: Tensor, /) -> Tensor:
+        """The soft step from 0 to 1 at the differences ``x``, of any shape."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

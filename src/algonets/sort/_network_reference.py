@@ -1,0 +1,185 @@
+"""Soft sorting networks in plain torch: the truth for the native kernels, and what runs on every device.
+
+A comparator of the items ``a`` (wire low) and ``b`` (wire high) keeps them in place with the weight
+``alpha = F(b - a)``, ``F`` the CDF of the law: ``min = alpha a + (1 - alpha) b``, ``max = alpha b + (1 - alpha) a``.
+A layer is that on disjoint pairs, so its matrix is symmetric, and the transposed network is the reversed one.
+
+All tensors have the wires in dimension 1. Regular networks run by views; others keep the wires of each layer side by
+side, with one permutation between two layers.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from algonets._core.checks import values_visible
+from algonets.sort.networks import Network, SwapLaw
+
+__all__ = ["Layer", "Plan", "apply", "matrix", "plan", "values", "values_and_alphas"]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """How the wires of one layer come apart into pairs, and together again.
+
+    Attributes:
+        pairs: Shape of the pairs; flattened, it is the order of the comparators in the network.
+        side: Where in the shape of the compared wires the two of a pair are, dimension 1 being the first.
+        sizes: Numbers of wires before, in and after the compared ones.
+        order: Permutation of the wires before they come apart, or ``None``.
+        direction: -1 where the minimum goes to the second wire, else 1, ``(groups, 1)``; ``None`` for 1 everywhere.
+    """
+
+    pairs: tuple[int, ...]
+    side: int
+    sizes: tuple[int, int, int]
+    order: Tensor | None = None
+    direction: Tensor | None = None
+
+    def split(self, z: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """First and second wires ``(B, *pairs, ...)``, and the wires before and after them, if any."""
+        if self.order is not None:
+            z = z.index_select(1, self.order)
+        rest: list[Tensor] = []
+        if self.sizes[0] or self.sizes[2]:
+            before, z, after = z.split(self.sizes, 1)
+            rest = [before, after]
+        shape = (*self.pairs[: self.side - 1], 2, *self.pairs[self.side - 1 :])
+        first, second = z.unflatten(1, shape).unbind(self.side)
+        return first, second, rest
+
+    def join(self, first: Tensor, second: Tensor, rest: list[Tensor]) -> Tensor:
+        """Undo :meth:`split`, but for the permutation."""
+        z = torch.stack((first, second), self.side).flatten(1, 1 + len(self.pairs))
+        return torch.cat((rest[0], z, rest[1]), 1) if rest else z
+
+    def stay(self, first: Tensor, second: Tensor, law: SwapLaw) -> Tensor:
+        """``alpha``, the weight with which the items stay where they are."""
+        difference = second - first
+        return law.cdf(difference if self.direction is None else difference * self.direction)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The layers in the order to run them, and the permutation after the last one."""
+
+    layers: tuple[Layer, ...]
+    last: Tensor | None = None
+
+    def finish(self, z: Tensor) -> Tensor:
+        """Bring the wires back into their order."""
+        return z if self.last is None else z.index_select(1, self.last)
+
+
+def values(x: Tensor, network: Network, law: SwapLaw) -> Tensor:
+    """Sorted values of ``(B, n)`` items. O(B C) time; autograd keeps O(B C) for the backward pass."""
+    return _run(x, network, law, None)
+
+
+def values_and_alphas(x: Tensor, network: Network, law: SwapLaw) -> tuple[Tensor, Tensor]:
+    """Sorted values, and the weight ``(B, C)`` with which each comparator left its items in place."""
+    alphas: list[Tensor] = []
+    y = _run(x, network, law, alphas)
+    return y, torch.cat(alphas, 1) if alphas else x[:, :0]
+
+
+def apply(alphas: Tensor, payload: Tensor, network: Network, transposed: bool) -> Tensor:
+    """``P @ payload``, or ``P^T @ payload`` where ``transposed``, for a payload ``(B, n, d)``. O(B C d) time."""
+    chosen = plan(network, payload.device, transposed)
+    widths = [end - begin for begin, end in network.layers()]
+    pieces = list(alphas.split(widths, 1)) if widths else []
+    z = payload
+    for layer, piece in zip(chosen.layers, reversed(pieces) if transposed else pieces, strict=True):
+        first, second, rest = layer.split(z)
+        alpha = piece.unflatten(1, layer.pairs).unsqueeze(-1)
+        z = layer.join(torch.lerp(second, first, alpha), torch.lerp(first, second, alpha), rest)
+    return chosen.finish(z)
+
+
+def matrix(alphas: Tensor, network: Network) -> Tensor:
+    """``P[rank, item]``, ``(B, n, n)``. O(B C n) time."""
+    eye = torch.eye(network.n, dtype=alphas.dtype, device=alphas.device)
+    return apply(alphas, eye.expand(alphas.shape[0], -1, -1), network, transposed=False)
+
+
+def _run(x: Tensor, network: Network, law: SwapLaw, alphas: list[Tensor] | None) -> Tensor:
+    if _differences_overflow(x):
+        return 4 * _run(x / 4, network, _Stretched(law), alphas)
+    chosen = plan(network, x.device, False)
+    z = x
+    for layer in chosen.layers:
+        first, second, rest = layer.split(z)
+        alpha = layer.stay(first, second, law)
+        if alphas is not None:
+            alphas.append(alpha.flatten(1))
+        # lerp is exact for weights 0 and 1: a saturated law sorts exactly
+        z = layer.join(torch.lerp(second, first, alpha), torch.lerp(first, second, alpha), rest)
+    return chosen.finish(z)
+
+
+def _differences_overflow(x: Tensor) -> bool:
+    if not x.numel() or not values_visible(x):
+        return False
+    return bool(x.detach().abs().amax() > torch.finfo(x.dtype).max / 4)
+
+
+@dataclass(frozen=True)
+class _Stretched:
+    """A law for items that were divided by 4, lest their differences overflow."""
+
+    law: SwapLaw
+
+    def cdf(self, x: Tensor) -> Tensor:
+        return self.law.cdf(4 * x)
+
+
+# ---- plans --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def plan(network: Network, device: torch.device, transposed: bool) -> Plan:
+    """How to run a network, or its transposed, on a device."""
+    n = network.n
+    if network.kind == "odd_even":
+        layers = [_neighbours(n, index % 2) for index in range(network.depth)]
+        return Plan(tuple(reversed(layers) if transposed else layers))
+    if network.kind == "bitonic" and n & (n - 1) == 0:
+        layers = [
+            _butterfly(n, block, 2**exponent, device)
+            for block in range((n - 1).bit_length())
+            for exponent in range(block, -1, -1)
+        ]
+        return Plan(tuple(reversed(layers) if transposed else layers))
+    return _side_by_side(network, device, transposed)
+
+
+def _neighbours(n: int, start: int) -> Layer:
+    count = (n - start) // 2
+    return Layer((count,), 2, (start, 2 * count, n - start - 2 * count))
+
+
+def _butterfly(n: int, block: int, distance: int, device: torch.device) -> Layer:
+    """Pairs at a distance; in every other run of ``2^(block + 1)`` wires the maximum comes first."""
+    groups = n // (2 * distance)
+    falling = ((torch.arange(groups, device=device) * 2 * distance) >> (block + 1)) & 1
+    direction = (1 - 2 * falling).to(torch.float32)[:, None] if 2 ** (block + 1) < n else None
+    return Layer((groups, distance), 2, (0, n, 0), direction=direction)
+
+
+def _side_by_side(network: Network, device: torch.device, transposed: bool) -> Plan:
+    """Lay out each layer as low wires, high wires, the rest; consecutive permutations become one."""
+    n = network.n
+    spans = list(network.layers())
+    layers: list[Layer] = []
+    back = torch.arange(n)
+    for begin, end in reversed(spans) if transposed else spans:
+        low, high = network.low[begin:end].long(), network.high[begin:end].long()
+        idle = torch.ones(n, dtype=torch.bool).index_fill(0, torch.cat((low, high)), False).nonzero().squeeze(-1)
+        order = torch.cat((low, high, idle))
+        count = end - begin
+        layer = Layer((count,), 1, (0, 2 * count, n - 2 * count), order=back[order].to(device))
+        layers.append(layer)
+        back = torch.argsort(order)
+    return Plan(tuple(layers), back.to(device))
