@@ -14,7 +14,7 @@ from algonets.data import cache_dir
 __all__ = ["doctor"]
 
 _EXTRAS = {
-    "experiments": ("lightning", "jsonargparse", "rich", "tensorboard", "matplotlib", "pillow"),
+    "experiments": ("lightning", "jsonargparse", "rich", "tensorboard", "matplotlib", "pillow", "scikit-learn"),
     "docs": ("sphinx", "furo", "myst-parser", "sphinx-gallery"),
     "dev": ("pytest", "hypothesis", "scipy", "ruff", "pyright", "import-linter"),
 }

@@ -1,12 +1,16 @@
-"""Datasets: words as letter sequences, and digits.
+"""Datasets: words as letter sequences, digits, numbers made of digits, and photographs.
 
-:class:`SyntheticWords` is generated on the spot. The others read their original files from ``data_dir``, else
-``$ALGONETS_DATA``, else the user's cache, and download what is missing from its public address.
+:class:`SyntheticWords` is generated on the spot, :class:`Digits` comes with scikit-learn, and :class:`NumberSets` are
+glued from digits. The others read their original files from ``data_dir``, else ``$ALGONETS_DATA``, else the user's
+cache, and download what is missing from its public address.
 """
 
+from algonets.data.cifar10 import Cifar10
+from algonets.data.digits import Digits
 from algonets.data.idx import read_idx
 from algonets.data.location import cache_dir, locate
 from algonets.data.mnist import Mnist
+from algonets.data.numbers import NumberBatch, NumberSets
 from algonets.data.ocr_letters import OcrLetters
 from algonets.data.remote import DatasetCorrupt, DatasetUnavailable, RemoteFile, download
 from algonets.data.synthetic_words import SyntheticWords
@@ -14,9 +18,13 @@ from algonets.data.words import AbstractWordDataset, WordBatch, WordSample, coll
 
 __all__ = [
     "AbstractWordDataset",
+    "Cifar10",
     "DatasetCorrupt",
     "DatasetUnavailable",
+    "Digits",
     "Mnist",
+    "NumberBatch",
+    "NumberSets",
     "OcrLetters",
     "RemoteFile",
     "SyntheticWords",
