@@ -30,7 +30,10 @@ class MethodCase:
     flat_ties: bool = True
 
 
-CASES: tuple[MethodCase, ...] = (MethodCase("NeuralSort", sort.NeuralSort),)
+CASES: tuple[MethodCase, ...] = (
+    MethodCase("NeuralSort", sort.NeuralSort),
+    MethodCase("LapSum", sort.LapSum),
+)
 
 
 def having(ability: str) -> list[MethodCase]:

@@ -14,6 +14,7 @@ from algonets.sort.functions import (
     sort_with,
 )
 from algonets.sort.hard import Hard
+from algonets.sort.lap_sum import LapSum
 from algonets.sort.method import Properties, SortMethod
 from algonets.sort.modules import Argsort, Max, Median, Min, Quantile, Rank, Sort, SortWith, TopK
 from algonets.sort.neural_sort import NeuralSort
@@ -22,6 +23,7 @@ __all__ = [
     "METHODS",
     "Argsort",
     "Hard",
+    "LapSum",
     "Max",
     "Median",
     "Min",

@@ -4,12 +4,13 @@ from typing import Any
 
 from algonets._core.errors import reject_type
 from algonets.sort.hard import Hard
+from algonets.sort.lap_sum import LapSum
 from algonets.sort.method import OPERATIONS, SortMethod
 from algonets.sort.neural_sort import NeuralSort
 
 __all__ = ["METHODS", "check_method"]
 
-METHODS: tuple[type[SortMethod], ...] = (Hard, NeuralSort)
+METHODS: tuple[type[SortMethod], ...] = (Hard, NeuralSort, LapSum)
 """All methods, in the order of the docs table."""
 
 
