@@ -122,7 +122,7 @@ def test_values_are_in_order_and_grow_where_promised(case: MethodCase):
         pytest.skip("not promised")
     x = random_items(7, (200,)).requires_grad_()
     y = soft_sort(x, method)
-    assert bool((y.diff(dim=-1) >= -1e-9).all())
+    assert not case.ordered or bool((y.diff(dim=-1) >= -1e-9).all())
     for k in range(7):
         gradient = torch.autograd.grad(y[:, k].sum(), x, retain_graph=True)[0]
         assert bool((gradient >= -1e-9).all())
@@ -173,6 +173,8 @@ def operations_of(method):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_gradients(case: MethodCase):
+    if case.gradients == "straight-through":
+        pytest.skip("its derivative is that of another function")
     x = random_items(4, (2,)).requires_grad_()
     for name, operation in operations_of(case.make(0.7)):
         assert gradcheck(operation, (x,)), name
@@ -266,6 +268,8 @@ def test_the_scale_may_be_learnt(case: MethodCase):
     method = case.make(scale)  # pyright: ignore[reportArgumentType]
     if not list(method.parameters()):
         pytest.skip("its scale is a number")
+    if case.gradients == "straight-through":
+        pytest.skip("its derivative is that of another function")
     x = random_items(4, (2,))
     assert gradcheck(lambda s: next(f for _, f in operations_of(case.make(s)))(x), (scale,))
     if "sort" in method.abilities:

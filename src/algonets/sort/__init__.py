@@ -1,6 +1,11 @@
 """Differentiable sorting, ranking, top-k and quantiles: every method of the field under one contract."""
 
+from algonets.sort.art import LogisticART
+from algonets.sort.batcher import Batcher
+from algonets.sort.bitonic import Bitonic
 from algonets.sort.catalogue import METHODS
+from algonets.sort.comparators import ComparatorMethod, Comparators
+from algonets.sort.error_free import ErrorFree
 from algonets.sort.functions import (
     by_item,
     soft_argsort,
@@ -17,17 +22,27 @@ from algonets.sort.hard import Hard
 from algonets.sort.lap_sum import LapSum
 from algonets.sort.method import Properties, SortMethod
 from algonets.sort.modules import Argsort, Max, Median, Min, Quantile, Rank, Sort, SortWith, TopK
+from algonets.sort.networks import Network
 from algonets.sort.neural_sort import NeuralSort
+from algonets.sort.odd_even import OddEven
 
 __all__ = [
     "METHODS",
     "Argsort",
+    "Batcher",
+    "Bitonic",
+    "ComparatorMethod",
+    "Comparators",
+    "ErrorFree",
     "Hard",
     "LapSum",
+    "LogisticART",
     "Max",
     "Median",
     "Min",
+    "Network",
     "NeuralSort",
+    "OddEven",
     "Properties",
     "Quantile",
     "Rank",

@@ -17,7 +17,7 @@ from torch import Tensor
 from algonets._core.checks import values_visible
 from algonets.sort.networks import Network, SwapLaw
 
-__all__ = ["Layer", "Plan", "apply", "matrix", "plan", "values", "values_and_alphas"]
+__all__ = ["Layer", "Plan", "apply", "matrix", "plan", "shrink", "values", "values_and_alphas"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +55,9 @@ class Layer:
         z = torch.stack((first, second), self.side).flatten(1, 1 + len(self.pairs))
         return torch.cat((rest[0], z, rest[1]), 1) if rest else z
 
-    def stay(self, first: Tensor, second: Tensor, law: SwapLaw) -> Tensor:
-        """``alpha``, the weight with which the items stay where they are."""
-        difference = second - first
-        return law.cdf(difference if self.direction is None else difference * self.direction)
+    def differences(self, first: Tensor, second: Tensor) -> Tensor:
+        """``b - a``: not negative where a pair is in order already."""
+        return second - first if self.direction is None else (second - first) * self.direction
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,29 +104,28 @@ def matrix(alphas: Tensor, network: Network) -> Tensor:
 
 
 def _run(x: Tensor, network: Network, law: SwapLaw, alphas: list[Tensor] | None) -> Tensor:
-    if _differences_overflow(x):
-        return 4 * _run(x / 4, network, _Stretched(law), alphas)
+    z, law, factor = shrink(x, law)
     chosen = plan(network, x.device, False)
-    z = x
     for layer in chosen.layers:
         first, second, rest = layer.split(z)
-        alpha = layer.stay(first, second, law)
+        alpha = law.cdf(layer.differences(first, second))
         if alphas is not None:
             alphas.append(alpha.flatten(1))
         # lerp is exact for weights 0 and 1: a saturated law sorts exactly
         z = layer.join(torch.lerp(second, first, alpha), torch.lerp(first, second, alpha), rest)
-    return chosen.finish(z)
+    return chosen.finish(z) * factor if factor != 1 else chosen.finish(z)
 
 
-def _differences_overflow(x: Tensor) -> bool:
-    if not x.numel() or not values_visible(x):
-        return False
-    return bool(x.detach().abs().amax() > torch.finfo(x.dtype).max / 4)
+def shrink(x: Tensor, law: SwapLaw) -> tuple[Tensor, SwapLaw, int]:
+    """Divide items whose differences would overflow by 4; the law makes up for it, the factor is for the result."""
+    if x.numel() and values_visible(x) and bool(x.detach().abs().amax() > torch.finfo(x.dtype).max / 4):
+        return x / 4, _Stretched(law), 4
+    return x, law, 1
 
 
 @dataclass(frozen=True)
 class _Stretched:
-    """A law for items that were divided by 4, lest their differences overflow."""
+    """A law for items that were divided by 4."""
 
     law: SwapLaw
 

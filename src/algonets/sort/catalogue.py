@@ -3,14 +3,28 @@
 from typing import Any
 
 from algonets._core.errors import reject_type
+from algonets.sort.batcher import Batcher
+from algonets.sort.bitonic import Bitonic
+from algonets.sort.comparators import Comparators
+from algonets.sort.error_free import ErrorFree
 from algonets.sort.hard import Hard
 from algonets.sort.lap_sum import LapSum
 from algonets.sort.method import OPERATIONS, SortMethod
 from algonets.sort.neural_sort import NeuralSort
+from algonets.sort.odd_even import OddEven
 
 __all__ = ["METHODS", "check_method"]
 
-METHODS: tuple[type[SortMethod], ...] = (Hard, NeuralSort, LapSum)
+METHODS: tuple[type[SortMethod], ...] = (
+    Hard,
+    OddEven,
+    Bitonic,
+    Batcher,
+    Comparators,
+    ErrorFree,
+    NeuralSort,
+    LapSum,
+)
 """All methods, in the order of the docs table."""
 
 

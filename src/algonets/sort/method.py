@@ -39,7 +39,8 @@ class Properties:
         rows: Each row of ``P`` (a rank) sums to 1: sorted values are averages of items.
         columns: Each column of ``P`` (an item) sums to 1: no item is counted twice.
         sum_preserving: The sorted values have the sum of the items.
-        monotone: The sorted values come in order, and grow with every item.
+        monotone: No sorted value falls when an item grows. (The values of a soft network may still be out of order by
+            part of its softening.)
         sparse: Values, ranks or mask can be exactly hard in parts while the scale is positive.
         differentiability: How often, and where not.
         cost: Time, and memory if it differs, for ``n`` items.

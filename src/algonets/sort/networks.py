@@ -16,7 +16,7 @@ from torch import Tensor
 from algonets._core.checks import check_at_least
 from algonets._core.errors import reject, reject_type
 
-__all__ = ["CHECKED_WIRES", "Network", "SwapLaw", "batcher", "bitonic", "from_pairs", "odd_even"]
+__all__ = ["CHECKED_WIRES", "Network", "SwapLaw", "batcher", "bitonic", "first_wires", "from_pairs", "odd_even"]
 
 CHECKED_WIRES = 16
 """Up to so many wires :meth:`Network.sorts` tries every input of the 0-1 principle."""
@@ -56,6 +56,11 @@ class Network:
     def depth(self) -> int:
         """Number of layers."""
         return len(self.ends)
+
+    @property
+    def standard(self) -> bool:
+        """Whether every comparator puts the minimum on the lower wire."""
+        return bool((self.low < self.high).all())
 
     def layers(self) -> Iterable[tuple[int, int]]:
         """Begin and end of each layer in ``low`` and ``high``."""
@@ -140,13 +145,13 @@ def batcher(n: int) -> Network:
     return _assemble(n, layers, "batcher")
 
 
-def from_pairs(n: int, pairs: Any) -> Network:
+def from_pairs(n: int | None, pairs: Any) -> Network:
     """Build a network of one's own from ``(low, high)`` pairs in execution order.
 
     Each comparator goes into the earliest layer that its wires allow, which changes nothing in the result.
 
     Args:
-        n: number of wires, at least 1.
+        n: number of wires, at least 1; ``None`` for as many as the pairs name.
         pairs: pairs of different integers in ``[0, n)``; the minimum goes to the first.
 
     Raises:
@@ -160,18 +165,14 @@ def from_pairs(n: int, pairs: Any) -> Network:
         >>> network, network.sorts()
         (Network(pairs, n=4, comparators=5, depth=3), True)
     """
-    n = check_at_least("from_pairs(n)", n, 1)
-    try:
-        checked = [(_wire(low, n), _wire(high, n)) for low, high in pairs]
-    except (TypeError, ValueError) as error:
-        if str(error).startswith("from_pairs"):
-            raise
-        reject_type("from_pairs(pairs)", "must hold (low, high) pairs of integers", pairs)
+    checked = _checked_pairs(pairs)
+    most = 1 + max(map(max, checked), default=0)
+    n = most if n is None else check_at_least("from_pairs(n)", n, 1)
+    if most > n:
+        reject("from_pairs(pairs)", f"must name wires below n={n}", most - 1)
     free = [0] * n
     layers: list[list[tuple[int, int]]] = []
     for low, high in checked:
-        if low == high:
-            reject("from_pairs(pairs)", "must compare two different wires", (low, high))
         layer = max(free[low], free[high])
         free[low] = free[high] = layer + 1
         if layer == len(layers):
@@ -181,11 +182,26 @@ def from_pairs(n: int, pairs: Any) -> Network:
     return _assemble(n, [(low, high) for low, high in as_tensors], "pairs")
 
 
-def _wire(value: Any, n: int) -> int:
-    wire = check_at_least("from_pairs(pairs)", value, 0)
-    if wire >= n:
-        reject("from_pairs(pairs)", f"must name wires below n={n}", wire)
-    return wire
+@lru_cache(maxsize=64)
+def first_wires(network: Network, n: int) -> Network:
+    """The network for fewer items: the wires from ``n`` on hold infinitely large ones and drop out.
+
+    Right only where every comparator puts the minimum on the lower wire, so that these never move: see
+    :attr:`Network.standard`.
+    """
+    return from_pairs(n, [(low, high) for low, high in network.pairs() if max(low, high) < n])
+
+
+def _checked_pairs(pairs: Any) -> list[tuple[int, int]]:
+    call = "from_pairs(pairs)"
+    try:
+        listed = [(low, high) for low, high in pairs]
+    except (TypeError, ValueError):
+        reject_type(call, "must hold (low, high) pairs of integers", pairs)
+    for low, high in listed:
+        if check_at_least(call, low, 0) == check_at_least(call, high, 0):
+            reject(call, "must compare two different wires", (low, high))
+    return [(int(low), int(high)) for low, high in listed]
 
 
 def _assemble(n: int, layers: list[tuple[Tensor, Tensor]], kind: Any) -> Network:
