@@ -55,6 +55,7 @@ CASES: tuple[MethodCase, ...] = (
     MethodCase("ErrorFree", error_free, gradients="straight-through", flat_ties=False),
     MethodCase("NeuralSort", sort.NeuralSort),
     MethodCase("LapSum", sort.LapSum),
+    MethodCase("Sinkhorn", sort.Sinkhorn, sharp=1e-5),
 )
 
 

@@ -18,13 +18,16 @@ from algonets.sort.functions import (
     soft_topk,
     sort_with,
 )
+from algonets.sort.gumbel_sinkhorn import gumbel_sinkhorn
 from algonets.sort.hard import Hard
+from algonets.sort.hungarian import hungarian
 from algonets.sort.lap_sum import LapSum
 from algonets.sort.method import Properties, SortMethod
 from algonets.sort.modules import Argsort, Max, Median, Min, Quantile, Rank, Sort, SortWith, TopK
 from algonets.sort.networks import Network
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
+from algonets.sort.sinkhorn import Sinkhorn, sinkhorn
 
 __all__ = [
     "METHODS",
@@ -46,11 +49,15 @@ __all__ = [
     "Properties",
     "Quantile",
     "Rank",
+    "Sinkhorn",
     "Sort",
     "SortMethod",
     "SortWith",
     "TopK",
     "by_item",
+    "gumbel_sinkhorn",
+    "hungarian",
+    "sinkhorn",
     "soft_argsort",
     "soft_max",
     "soft_median",

@@ -12,6 +12,7 @@ from algonets.sort.lap_sum import LapSum
 from algonets.sort.method import OPERATIONS, SortMethod
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
+from algonets.sort.sinkhorn import Sinkhorn
 
 __all__ = ["METHODS", "check_method"]
 
@@ -24,6 +25,7 @@ METHODS: tuple[type[SortMethod], ...] = (
     ErrorFree,
     NeuralSort,
     LapSum,
+    Sinkhorn,
 )
 """All methods, in the order of the docs table."""
 
