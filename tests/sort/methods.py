@@ -56,6 +56,9 @@ CASES: tuple[MethodCase, ...] = (
     MethodCase("NeuralSort", sort.NeuralSort),
     MethodCase("LapSum", sort.LapSum),
     MethodCase("Sinkhorn", sort.Sinkhorn, sharp=1e-5),
+    MethodCase("DFTopK", sort.DFTopK),
+    MethodCase("SparseTopK", sort.SparseTopK),
+    MethodCase("SparseTopK, p = 4/3", lambda s: sort.SparseTopK(s, 4 / 3)),
 )
 
 

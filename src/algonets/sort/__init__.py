@@ -5,6 +5,7 @@ from algonets.sort.batcher import Batcher
 from algonets.sort.bitonic import Bitonic
 from algonets.sort.catalogue import METHODS
 from algonets.sort.comparators import ComparatorMethod, Comparators
+from algonets.sort.df_topk import DFTopK
 from algonets.sort.error_free import ErrorFree
 from algonets.sort.functions import (
     by_item,
@@ -28,6 +29,7 @@ from algonets.sort.networks import Network
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
 from algonets.sort.sinkhorn import Sinkhorn, sinkhorn
+from algonets.sort.sparse_topk import SparseTopK
 
 __all__ = [
     "METHODS",
@@ -36,6 +38,7 @@ __all__ = [
     "Bitonic",
     "ComparatorMethod",
     "Comparators",
+    "DFTopK",
     "ErrorFree",
     "Hard",
     "LapSum",
@@ -53,6 +56,7 @@ __all__ = [
     "Sort",
     "SortMethod",
     "SortWith",
+    "SparseTopK",
     "TopK",
     "by_item",
     "gumbel_sinkhorn",

@@ -6,6 +6,7 @@ from algonets._core.errors import reject_type
 from algonets.sort.batcher import Batcher
 from algonets.sort.bitonic import Bitonic
 from algonets.sort.comparators import Comparators
+from algonets.sort.df_topk import DFTopK
 from algonets.sort.error_free import ErrorFree
 from algonets.sort.hard import Hard
 from algonets.sort.lap_sum import LapSum
@@ -13,6 +14,7 @@ from algonets.sort.method import OPERATIONS, SortMethod
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
 from algonets.sort.sinkhorn import Sinkhorn
+from algonets.sort.sparse_topk import SparseTopK
 
 __all__ = ["METHODS", "check_method"]
 
@@ -26,6 +28,8 @@ METHODS: tuple[type[SortMethod], ...] = (
     NeuralSort,
     LapSum,
     Sinkhorn,
+    DFTopK,
+    SparseTopK,
 )
 """All methods, in the order of the docs table."""
 

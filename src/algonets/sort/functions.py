@@ -457,7 +457,7 @@ def _straight_through(hard: bool, method: SortMethod, operation: Any) -> Tensor:
     soft = operation(method)
     if not hard:
         return soft
-    return operation(_HARD).detach() + (soft - soft.detach())
+    return operation(method._exact or _HARD).detach() + (soft - soft.detach())
 
 
 def _sorted(method: SortMethod, rows: Rows, descending: bool) -> Tensor:

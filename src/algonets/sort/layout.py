@@ -110,7 +110,7 @@ class Items:
         if not isinstance(k, Tensor):
             if isinstance(k, bool) or not isinstance(k, int | float):
                 reject_type(call, "must be a number, or a tensor of the batch shape", k)
-            k = torch.tensor(float(k))
+            k = torch.tensor(float(k), dtype=wide)
         if k.device != x.device and k.ndim == 0:
             k = k.to(x.device)
         try:

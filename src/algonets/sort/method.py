@@ -64,13 +64,16 @@ class SortMethod(abc.ABC):
     them. What a family does not write comes from its matrix.
     """
 
-    abilities: ClassVar[frozenset[str]] = frozenset()
+    abilities: frozenset[str] = frozenset()
     """Of ``sort``, ``matrix``, ``rank``, ``mask``, ``payload``; see :data:`OPERATIONS`."""
 
-    properties: ClassVar[Properties]
+    properties: Properties
 
     _reversal: ClassVar[Literal["flip", "negate"]] = "flip"
     """Descending order is the ascending result read backwards, or the negated result of the negated items."""
+
+    _exact: "SortMethod | None" = None
+    """What ``hard=True`` returns, if it is not the exact sort: the limit of the method."""
 
     # ---- what a family writes
 
@@ -169,7 +172,8 @@ class SortMethod(abc.ABC):
         )
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if not name.startswith("_"))
+        given = {name: value for name, value in vars(self).items() if name not in ("abilities", "properties")}
+        shown = ", ".join(f"{name}={value!r}" for name, value in given.items() if not name.startswith("_"))
         return f"{type(self).__name__}({shown})"
 
 
