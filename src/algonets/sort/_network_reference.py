@@ -10,14 +10,28 @@ side, with one permutation between two layers.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from algonets._core.checks import values_visible
-from algonets.sort.networks import Network, SwapLaw
+from algonets.sort.networks import Kind, Network, SwapLaw, named
 
-__all__ = ["Layer", "Plan", "apply", "matrix", "plan", "shrink", "values", "values_and_alphas"]
+__all__ = [
+    "Layer",
+    "Plan",
+    "apply",
+    "differences",
+    "finish",
+    "join",
+    "matrix",
+    "plan",
+    "shrink",
+    "split",
+    "values",
+    "values_and_alphas",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,27 +52,6 @@ class Layer:
     order: Tensor | None = None
     direction: Tensor | None = None
 
-    def split(self, z: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """First and second wires ``(B, *pairs, ...)``, and the wires before and after them, if any."""
-        if self.order is not None:
-            z = z.index_select(1, self.order)
-        rest: list[Tensor] = []
-        if self.sizes[0] or self.sizes[2]:
-            before, z, after = z.split(self.sizes, 1)
-            rest = [before, after]
-        shape = (*self.pairs[: self.side - 1], 2, *self.pairs[self.side - 1 :])
-        first, second = z.unflatten(1, shape).unbind(self.side)
-        return first, second, rest
-
-    def join(self, first: Tensor, second: Tensor, rest: list[Tensor]) -> Tensor:
-        """Undo :meth:`split`, but for the permutation."""
-        z = torch.stack((first, second), self.side).flatten(1, 1 + len(self.pairs))
-        return torch.cat((rest[0], z, rest[1]), 1) if rest else z
-
-    def differences(self, first: Tensor, second: Tensor) -> Tensor:
-        """``b - a``: not negative where a pair is in order already."""
-        return second - first if self.direction is None else (second - first) * self.direction
-
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -66,10 +59,6 @@ class Plan:
 
     layers: tuple[Layer, ...]
     last: Tensor | None = None
-
-    def finish(self, z: Tensor) -> Tensor:
-        """Bring the wires back into their order."""
-        return z if self.last is None else z.index_select(1, self.last)
 
 
 def values(x: Tensor, network: Network, law: SwapLaw) -> Tensor:
@@ -87,14 +76,14 @@ def values_and_alphas(x: Tensor, network: Network, law: SwapLaw) -> tuple[Tensor
 def apply(alphas: Tensor, payload: Tensor, network: Network, transposed: bool) -> Tensor:
     """``P @ payload``, or ``P^T @ payload`` where ``transposed``, for a payload ``(B, n, d)``. O(B C d) time."""
     chosen = plan(network, payload.device, transposed)
-    widths = [end - begin for begin, end in network.layers()]
+    widths = [end - begin for begin, end in pairwise((0, *network.ends))]
     pieces = list(alphas.split(widths, 1)) if widths else []
     z = payload
     for layer, piece in zip(chosen.layers, reversed(pieces) if transposed else pieces, strict=True):
-        first, second, rest = layer.split(z)
+        first, second, rest = split(layer, z)
         alpha = piece.unflatten(1, layer.pairs).unsqueeze(-1)
-        z = layer.join(torch.lerp(second, first, alpha), torch.lerp(first, second, alpha), rest)
-    return chosen.finish(z)
+        z = join(layer, torch.lerp(second, first, alpha), torch.lerp(first, second, alpha), rest)
+    return finish(chosen, z)
 
 
 def matrix(alphas: Tensor, network: Network) -> Tensor:
@@ -107,13 +96,13 @@ def _run(x: Tensor, network: Network, law: SwapLaw, alphas: list[Tensor] | None)
     z, law, factor = shrink(x, law)
     chosen = plan(network, x.device, False)
     for layer in chosen.layers:
-        first, second, rest = layer.split(z)
-        alpha = law.cdf(layer.differences(first, second))
+        first, second, rest = split(layer, z)
+        alpha = law.cdf(differences(layer, first, second))
         if alphas is not None:
             alphas.append(alpha.flatten(1))
         # lerp is exact for weights 0 and 1: a saturated law sorts exactly
-        z = layer.join(torch.lerp(second, first, alpha), torch.lerp(first, second, alpha), rest)
-    return chosen.finish(z) * factor if factor != 1 else chosen.finish(z)
+        z = join(layer, torch.lerp(second, first, alpha), torch.lerp(first, second, alpha), rest)
+    return finish(chosen, z) * factor if factor != 1 else finish(chosen, z)
 
 
 def shrink(x: Tensor, law: SwapLaw) -> tuple[Tensor, SwapLaw, int]:
@@ -133,12 +122,53 @@ class _Stretched:
         return self.law.cdf(4 * x)
 
 
+# ---- layers: functions, because torch.compile can read the fields of its constants but not call their methods -------
+
+
+def split(layer: Layer, z: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """First and second wires ``(B, *pairs, ...)``, and the wires before and after them, if any."""
+    if layer.order is not None:
+        z = z.index_select(1, layer.order)
+    rest: list[Tensor] = []
+    if layer.sizes[0] or layer.sizes[2]:
+        before, z, after = z.split(layer.sizes, 1)
+        rest = [before, after]
+    shape = (*layer.pairs[: layer.side - 1], 2, *layer.pairs[layer.side - 1 :])
+    first, second = z.unflatten(1, shape).unbind(layer.side)
+    return first, second, rest
+
+
+def join(layer: Layer, first: Tensor, second: Tensor, rest: list[Tensor]) -> Tensor:
+    """Undo :func:`split`, but for the permutation."""
+    z = torch.stack((first, second), layer.side).flatten(1, 1 + len(layer.pairs))
+    return torch.cat((rest[0], z, rest[1]), 1) if rest else z
+
+
+def differences(layer: Layer, first: Tensor, second: Tensor) -> Tensor:
+    """``b - a``: not negative where a pair is in order already."""
+    return second - first if layer.direction is None else (second - first) * layer.direction
+
+
+def finish(chosen: Plan, z: Tensor) -> Tensor:
+    """Bring the wires back into their order."""
+    return z if chosen.last is None else z.index_select(1, chosen.last)
+
+
 # ---- plans --------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
 def plan(network: Network, device: torch.device, transposed: bool) -> Plan:
     """How to run a network, or its transposed, on a device."""
+    return _constant_plan(network.kind, network.n, network.own, device, transposed)
+
+
+@torch.compiler.assume_constant_result
+def _constant_plan(kind: Kind, n: int, own: tuple, device: torch.device, transposed: bool) -> Plan:
+    return _build_plan(named(kind, n, own), device, transposed)
+
+
+@lru_cache(maxsize=256)
+def _build_plan(network: Network, device: torch.device, transposed: bool) -> Plan:
     n = network.n
     if network.kind == "odd_even":
         layers = [_neighbours(n, index % 2) for index in range(network.depth)]
@@ -171,11 +201,12 @@ def _side_by_side(network: Network, device: torch.device, transposed: bool) -> P
     n = network.n
     spans = list(network.layers())
     layers: list[Layer] = []
-    back = torch.arange(n)
+    back = torch.arange(n, device="cpu")
     for begin, end in reversed(spans) if transposed else spans:
         low, high = network.low[begin:end].long(), network.high[begin:end].long()
-        idle = torch.ones(n, dtype=torch.bool).index_fill(0, torch.cat((low, high)), False).nonzero().squeeze(-1)
-        order = torch.cat((low, high, idle))
+        busy = torch.cat((low, high))
+        idle = torch.ones(n, dtype=torch.bool, device="cpu").index_fill(0, busy, False).nonzero().squeeze(-1)
+        order = torch.cat((busy, idle))
         count = end - begin
         layer = Layer((count,), 1, (0, 2 * count, n - 2 * count), order=back[order].to(device))
         layers.append(layer)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from algonets._core.errors import reject_type
-from algonets.sort._network_reference import Layer, plan, shrink
+from algonets.sort._network_reference import Layer, differences, finish, join, plan, shrink, split
 from algonets.sort.comparators import ComparatorMethod
 from algonets.sort.method import Properties, SortMethod
 from algonets.sort.networks import Network, SwapLaw
@@ -96,19 +96,19 @@ def _run(x: Tensor, network: Network, law: SwapLaw) -> tuple[Tensor, list[_Swaps
     swaps: list[_Swaps] = []
     z, law, factor = shrink(x, law)
     for layer in chosen.layers:
-        first, second, rest = layer.split(z)
-        differences = layer.differences(first, second)
-        swaps.append(_Swaps(law.cdf(differences), differences.detach() >= 0))
+        first, second, rest = split(layer, z)
+        gap = differences(layer, first, second)
+        swaps.append(_Swaps(law.cdf(gap), gap.detach() >= 0))
         z = _swap(layer, first, second, rest, *swaps[-1])
-    return chosen.finish(z) * factor, swaps
+    return finish(chosen, z) * factor, swaps
 
 
 def _carry(swaps: list[_Swaps], payload: Tensor, network: Network, transposed: bool) -> Tensor:
     chosen = plan(network, payload.device, transposed)
     z = payload
     for layer, (soft, hard) in zip(chosen.layers, reversed(swaps) if transposed else swaps, strict=True):
-        z = _swap(layer, *layer.split(z), soft.unsqueeze(-1), hard.unsqueeze(-1))
-    return chosen.finish(z)
+        z = _swap(layer, *split(layer, z), soft.unsqueeze(-1), hard.unsqueeze(-1))
+    return finish(chosen, z)
 
 
 def _swap(layer: Layer, first: Tensor, second: Tensor, rest: list[Tensor], soft: Tensor, hard: Tensor) -> Tensor:
@@ -117,4 +117,4 @@ def _swap(layer: Layer, first: Tensor, second: Tensor, rest: list[Tensor], soft:
         surrogate = torch.lerp(b, a, soft)
         return exact + (surrogate - surrogate.detach())  # the bracket is 0: nothing is rounded
 
-    return layer.join(mixed(first, second), mixed(second, first), rest)
+    return join(layer, mixed(first, second), mixed(second, first), rest)

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import index
 from typing import Any, Literal, Protocol
 
 import torch
@@ -17,6 +18,8 @@ from algonets._core.checks import check_at_least
 from algonets._core.errors import reject, reject_type
 
 __all__ = ["CHECKED_WIRES", "Network", "SwapLaw", "batcher", "bitonic", "first_wires", "from_pairs", "odd_even"]
+
+Kind = Literal["odd_even", "bitonic", "batcher", "pairs"]
 
 CHECKED_WIRES = 16
 """Up to so many wires :meth:`Network.sorts` tries every input of the 0-1 principle."""
@@ -44,13 +47,15 @@ class Network:
         high: int32 ``(C,)``: the wire that takes the maximum.
         ends: Where each layer of disjoint comparators ends in ``low`` and ``high``; no layer is empty.
         kind: Which family it is; ``"odd_even"`` and ``"bitonic"`` are regular enough to be run by views.
+        own: For ``"pairs"``: the comparators as they were given; with ``kind`` and ``n``, what tells a network.
     """
 
     n: int
     low: Tensor
     high: Tensor
     ends: tuple[int, ...]
-    kind: Literal["odd_even", "bitonic", "batcher", "pairs"]
+    kind: Kind
+    own: tuple[tuple[int, int], ...] = ()
 
     @property
     def depth(self) -> int:
@@ -87,21 +92,14 @@ class Network:
         return f"Network({self.kind}, n={self.n}, comparators={len(self.low)}, depth={self.depth})"
 
 
-# ---- families -----------------------------------------------------------------------------------------------------
-# Built on the CPU explicitly: the results are cached, whatever torch.device(...) is in force at the first call.
-
-
-@lru_cache(maxsize=64)
 def odd_even(n: int) -> Network:
     """Odd-even transposition sort (bubble sort in parallel): ``n`` layers of neighbours, n (n - 1) / 2 comparators.
 
     Layer ``l`` compares ``(i, i + 1)`` for ``i = l mod 2, l mod 2 + 2, ...``.
     """
-    starts = [torch.arange(layer % 2, n - 1, 2, dtype=torch.int32, device="cpu") for layer in range(n)]
-    return _assemble(n, [(low, low + 1) for low in starts], "odd_even")
+    return named("odd_even", index(n))
 
 
-@lru_cache(maxsize=64)
 def bitonic(n: int) -> Network:
     """Bitonic sort (Batcher 1968) for any ``n``: about ``log2(n)^2 / 2`` layers.
 
@@ -109,40 +107,15 @@ def bitonic(n: int) -> Network:
     left out. Block ``b = 0, 1, ...`` compares wires ``w`` and ``w + m`` at the distances ``m = 2^b, ..., 2, 1``, and
     the minimum goes to ``w + m`` where ``floor(w / 2^(b + 1))`` is odd.
     """
-    blocks = (n - 1).bit_length()
-    missing = 2**blocks - n
-    wires = torch.arange(2**blocks, dtype=torch.int32, device="cpu")
-    layers = []
-    for block in range(blocks):
-        for distance in (2**e for e in range(block, -1, -1)):
-            first = wires[(wires & distance == 0) & (wires >= missing)]
-            falling = (first >> (block + 1)) & 1 == 1
-            second = first + distance
-            low, high = torch.where(falling, second, first), torch.where(falling, first, second)
-            layers.append((low - missing, high - missing))
-    return _assemble(n, layers, "bitonic")
+    return named("bitonic", index(n))
 
 
-@lru_cache(maxsize=64)
 def batcher(n: int) -> Network:
     """Batcher's odd-even merge sort for any ``n``, the fewest comparators of the three; no comparator is reversed.
 
     Merge exchange, algorithm M in section 5.2.2 of Knuth's The Art of Computer Programming, volume 3.
     """
-    wires = torch.arange(n, dtype=torch.int32, device="cpu")
-    top = 2 ** ((n - 1).bit_length() - 1) if n > 1 else 0
-    layers = []
-    step = top
-    while step:
-        reach, rest, distance = top, 0, step
-        while distance:
-            low = wires[: max(n - distance, 0)]
-            low = low[low & step == rest]
-            layers.append((low, low + distance))
-            distance, rest = reach - step, step
-            reach //= 2
-        step //= 2
-    return _assemble(n, layers, "batcher")
+    return named("batcher", index(n))
 
 
 def from_pairs(n: int | None, pairs: Any) -> Network:
@@ -170,26 +143,83 @@ def from_pairs(n: int | None, pairs: Any) -> Network:
     n = most if n is None else check_at_least("from_pairs(n)", n, 1)
     if most > n:
         reject("from_pairs(pairs)", f"must name wires below n={n}", most - 1)
+    return named("pairs", n, tuple(checked))
+
+
+# ---- building: once a network, and never inside a trace of torch.compile, where it is a constant -------------------
+# On the CPU explicitly, whatever torch.device(...) is in force at the first call.
+
+
+@torch.compiler.assume_constant_result
+def named(kind: Kind, n: int, own: tuple[tuple[int, int], ...] = ()) -> Network:
+    """The one network of a family for ``n`` items, or of checked pairs."""
+    return _named(kind, n, own)
+
+
+@lru_cache(maxsize=128)
+def _named(kind: Kind, n: int, own: tuple[tuple[int, int], ...]) -> Network:
+    if kind == "pairs":
+        return _packed(n, own)
+    return {"odd_even": _odd_even, "bitonic": _bitonic, "batcher": _batcher}[kind](n)
+
+
+def _odd_even(n: int) -> Network:
+    starts = [torch.arange(layer % 2, n - 1, 2, dtype=torch.int32, device="cpu") for layer in range(n)]
+    return _assemble(n, [(low, low + 1) for low in starts], "odd_even")
+
+
+def _bitonic(n: int) -> Network:
+    blocks = (n - 1).bit_length()
+    missing = 2**blocks - n
+    wires = torch.arange(2**blocks, dtype=torch.int32, device="cpu")
+    layers = []
+    for block in range(blocks):
+        for distance in (2**e for e in range(block, -1, -1)):
+            first = wires[(wires & distance == 0) & (wires >= missing)]
+            falling = (first >> (block + 1)) & 1 == 1
+            second = first + distance
+            low, high = torch.where(falling, second, first), torch.where(falling, first, second)
+            layers.append((low - missing, high - missing))
+    return _assemble(n, layers, "bitonic")
+
+
+def _batcher(n: int) -> Network:
+    wires = torch.arange(n, dtype=torch.int32, device="cpu")
+    top = 2 ** ((n - 1).bit_length() - 1) if n > 1 else 0
+    layers = []
+    step = top
+    while step:
+        reach, rest, distance = top, 0, step
+        while distance:
+            low = wires[: max(n - distance, 0)]
+            low = low[low & step == rest]
+            layers.append((low, low + distance))
+            distance, rest = reach - step, step
+            reach //= 2
+        step //= 2
+    return _assemble(n, layers, "batcher")
+
+
+def _packed(n: int, own: tuple[tuple[int, int], ...]) -> Network:
     free = [0] * n
     layers: list[list[tuple[int, int]]] = []
-    for low, high in checked:
+    for low, high in own:
         layer = max(free[low], free[high])
         free[low] = free[high] = layer + 1
         if layer == len(layers):
             layers.append([])
         layers[layer].append((low, high))
     as_tensors = [torch.tensor(layer, dtype=torch.int32, device="cpu").unbind(-1) for layer in layers]
-    return _assemble(n, [(low, high) for low, high in as_tensors], "pairs")
+    return _assemble(n, [(low, high) for low, high in as_tensors], "pairs", own)
 
 
-@lru_cache(maxsize=64)
 def first_wires(network: Network, n: int) -> Network:
     """The network for fewer items: the wires from ``n`` on hold infinitely large ones and drop out.
 
     Right only where every comparator puts the minimum on the lower wire, so that these never move: see
     :attr:`Network.standard`.
     """
-    return from_pairs(n, [(low, high) for low, high in network.pairs() if max(low, high) < n])
+    return named("pairs", index(n), tuple((low, high) for low, high in network.own if max(low, high) < n))
 
 
 def _checked_pairs(pairs: Any) -> list[tuple[int, int]]:
@@ -204,10 +234,12 @@ def _checked_pairs(pairs: Any) -> list[tuple[int, int]]:
     return [(int(low), int(high)) for low, high in listed]
 
 
-def _assemble(n: int, layers: list[tuple[Tensor, Tensor]], kind: Any) -> Network:
+def _assemble(
+    n: int, layers: list[tuple[Tensor, Tensor]], kind: Kind, own: tuple[tuple[int, int], ...] = ()
+) -> Network:
     kept = [(low, high) for low, high in layers if len(low)]
     ends = tuple(itertools.accumulate(len(low) for low, _ in kept))
     none = torch.empty(0, dtype=torch.int32, device="cpu")
     low = torch.cat([low for low, _ in kept]) if kept else none
     high = torch.cat([high for _, high in kept]) if kept else none
-    return Network(n, low.contiguous(), high.contiguous(), ends, kind)
+    return Network(n, low.contiguous(), high.contiguous(), ends, kind, own)
