@@ -1,6 +1,7 @@
 """Parsing of the command line by jsonargparse, and what each command does."""
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 import algonets
+from algonets import distributions
 from algonets.cli.bench import bench
 from algonets.cli.doctor import doctor
 from algonets.cli.listing import show_list
@@ -31,6 +33,7 @@ _OWNED: set[str | int] = {
 }
 
 _SWITCHES: dict[str, str] = {
+    "compare": "Run several methods under one budget, and draw them together.",
     "resume": "Go on with an interrupted run in the output folder.",
     "overwrite": "Replace a run in the output folder.",
 }
@@ -44,7 +47,7 @@ def run(arguments: list[str]) -> int:
         return 0
     command = arguments[0]
     try:
-        config = parser.parse_args([_underscores(argument) for argument in arguments])
+        config = parser.parse_args(_full_laws([_underscores(argument) for argument in arguments]))
         return _dispatch(config, experiments)
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
@@ -66,6 +69,27 @@ def _underscores(argument: str) -> str:
     return "--" + option[2:].replace("-", "_") + equals + value
 
 
+def _full_laws(arguments: list[str]) -> list[str]:
+    """Let ``--method.distribution=Cauchy`` stand for the class path: what takes a law is a protocol, without names."""
+    laws = {name: f"algonets.distributions.{name}" for name in distributions.__all__} | {
+        "LogisticART": "algonets.sort.LogisticART"
+    }
+    full: list[str] = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if equals and _takes_law(option):
+            full.append(f"{option}={laws.get(value, value)}")
+        elif full and _takes_law(full[-1]):
+            full.append(laws.get(argument, argument))
+        else:
+            full.append(argument)
+    return full
+
+
+def _takes_law(option: str) -> bool:
+    return option.startswith("--") and option.endswith(".distribution")
+
+
 def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> int:
     if config.command == "train":
         name = config.train.experiment
@@ -74,9 +98,9 @@ def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> in
         options.pop("config", None)
         defaults = parser.get_defaults().trainer
         trainer = {key: value for key, value in options.pop("trainer").items() if value != defaults[key]}
-        settings = options.as_dict()
+        settings = parser.instantiate(options).as_dict()
         kept = config.train[name].clone()
-        for switch in ("config", *_SWITCHES):
+        for switch in ("config", "resume", "overwrite"):
             kept.pop(switch, None)
         experiment(**settings, trainer=trainer, config=parser.dump(kept, skip_validation=True)).run()
         return 0
@@ -105,9 +129,11 @@ def build_parser() -> tuple[jsonargparse.ArgumentParser, dict[str, Any]]:
             usage=f"algonets train {name} [options]", description=experiment.__doc__.split("\n\n")[0]
         )
         own.add_argument("--config", action="config", help="Read options from a YAML file; those given here win.")
-        hidden: set[str | int] = {"trainer", "config", *_SWITCHES}
+        known = inspect.signature(experiment).parameters
+        switches = {switch: text for switch, text in _SWITCHES.items() if switch in known}
+        hidden: set[str | int] = {"trainer", "config", *switches}
         own.add_class_arguments(experiment, skip=hidden)
-        for switch, text in _SWITCHES.items():
+        for switch, text in switches.items():
             own.add_argument(f"--{switch}", action="store_true", help=text)
         own.add_class_arguments(lightning.Trainer, "trainer", skip=_OWNED, instantiate=False)
         own.set_defaults({f"trainer.{key}": None for key in ("accelerator", "strategy", "devices", "num_nodes")})

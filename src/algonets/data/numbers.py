@@ -1,5 +1,6 @@
 """Numbers glued from images of digits, in sets whose order is known: the data of ordering supervision."""
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -99,6 +100,12 @@ class NumberSets(Dataset[NumberBatch]):
         if not glued.dtype.is_floating_point:
             glued = glued.to(torch.float32) / 255
         return NumberBatch(glued.contiguous(), self.values[chosen])
+
+    def head(self, count: int) -> "NumberSets":
+        """Return the first ``count`` sets, or all if there are fewer, as a dataset of the same images."""
+        first = copy.copy(self)
+        first._parts, first.values = self._parts[:count], self.values[:count]
+        return first
 
     def __len__(self) -> int:
         return len(self.values)

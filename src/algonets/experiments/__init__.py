@@ -4,6 +4,7 @@
 """
 
 EXPERIMENTS = {
+    "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "words": "algonets.experiments.words:WordsExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""

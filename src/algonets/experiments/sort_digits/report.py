@@ -1,0 +1,52 @@
+"""The picture of a comparison: exact matches over steps and over seconds."""
+
+from pathlib import Path
+from typing import Any
+
+from algonets.experiments.sort_digits.methods import METHODS
+
+__all__ = ["save_report"]
+
+# Colour by family, so that the laws of one network stand out from the rest; dashes tell methods of a family apart.
+_STYLES: dict[str, tuple[str, str]] = {
+    "pairwise": ("0.45", "-"),
+    "regression": ("0.45", "--"),
+    "neural-sort": ("#d95f02", "-"),
+    "soft-sort": ("#d95f02", "--"),
+    "sinkhorn": ("#e6ab02", "-"),
+    "fast-sort": ("#e7298a", "-"),
+    "lap-sum": ("#66a61e", "-"),
+    "logistic": ("#7570b3", "-"),
+    "logistic-art": ("#7570b3", "--"),
+    "cauchy": ("#0b5fa5", "-"),
+    "reciprocal": ("#0b5fa5", "--"),
+    "optimal": ("#0b5fa5", ":"),
+}
+
+
+def save_report(path: Path, metrics: dict[str, Any]) -> None:
+    """Draw the curves of the content of a metrics.json."""
+    import matplotlib.figure
+
+    figure = matplotlib.figure.Figure(figsize=(12, 5.2), layout="constrained", dpi=110)
+    left, right = figure.subplots(1, 2, sharey=True)
+    results = metrics["methods"]
+    for name in sorted(results, key=lambda key: -results[key]["em"]):
+        points = results[name]["curve"]
+        color, line = _STYLES.get(name, ("black", "-"))
+        title = METHODS[name].title if name in METHODS else results[name]["method"]
+        label = f"{title}: {results[name]['em']:.1f} %"
+        left.plot([p["step"] for p in points], [p["em"] for p in points], line, color=color, label=label)
+        right.plot([p["seconds"] for p in points], [p["em"] for p in points], line, color=color)
+    left.set(xlabel="steps", ylabel="held-out sets in the right order (EM), %")
+    right.set(xlabel="seconds of training steps", xscale="log")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    left.legend(fontsize=8, frameon=False, loc="lower right", title="at the end", title_fontsize=8)
+    figure.suptitle(
+        f"Learning from the order of {metrics['n']} numbers of {metrics['digits']} digits "
+        f"({metrics['data']}, {metrics['batch_size']} sets a step)",
+        fontsize=11,
+    )
+    figure.savefig(path)
