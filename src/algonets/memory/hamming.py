@@ -1,0 +1,163 @@
+"""Hamming's network: a layer that matches, and a network of lateral inhibition that lets one unit win."""
+
+from typing import Any, Self, final
+
+import torch
+from torch import Tensor, nn
+
+from algonets._core.checks import check_at_least, check_floating
+from algonets._core.errors import reject, require
+from algonets.implicit import fixed_point
+from algonets.memory.patterns import check_patterns
+
+__all__ = ["Hamming"]
+
+
+@final
+class Hamming(nn.Module):
+    """Hamming network: the stored pattern in the fewest places different from the query.
+
+    The matching layer gives ``y_m = (n + x_m . q) / 2``, the number of equal places. MAXNET then lets the units inhibit
+    each other, ``y_m <- relu(y_m - eps sum_{k != m} y_k)`` with ``0 < eps < 1 / P``, until one is left. Exact ties
+    never resolve by themselves: among units that are equally strong the one stored first wins.
+
+    Args:
+        n: number of units of a pattern.
+        inhibition: ``eps`` as a fraction of its bound ``1 / P``, in (0, 1).
+        max_iterations: of MAXNET.
+
+    Raises:
+        TypeError: if ``n`` or ``max_iterations`` is not an integer.
+        ValueError: if an argument is out of range.
+
+    Differentiability: :meth:`forward` linear in the chosen pattern (pool); :meth:`unroll` piecewise linear.
+    Cost: O(P n) a query, and O(P) for each of up to O(P log n) iterations.
+    References: Lippmann 1987, An introduction to computing with neural nets.
+
+    Example:
+        >>> memory = Hamming(4).store(torch.tensor([[1.0, 1.0, 1.0, 1.0], [-1.0, -1.0, 1.0, 1.0]]))
+        >>> memory(torch.tensor([-1.0, -1.0, -1.0, 1.0]))
+        tensor([-1., -1.,  1.,  1.])
+    """
+
+    patterns: Tensor
+
+    def __init__(self, n: int, *, inhibition: float = 0.9, max_iterations: int = 10_000):
+        super().__init__()
+        self.n = check_at_least("Hamming(n)", n, 1)
+        require(0 < inhibition < 1, "Hamming(inhibition)", "must be in (0, 1)", inhibition, "At 1 all units may die.")
+        self.inhibition = float(inhibition)
+        self.max_iterations = check_at_least("Hamming(max_iterations)", max_iterations, 1)
+        self.register_buffer("patterns", torch.zeros(0, n))
+
+    def store(self, patterns: Tensor, *, append: bool = False) -> Self:
+        """Keep patterns ``(P, n)`` of +1 and -1; see ``Hopfield.store``."""
+        check_patterns("Hamming.store(patterns)", patterns, self.n)
+        require(patterns.ndim == 2, "Hamming.store(patterns)", "must be (P, n)", patterns)
+        self.patterns = torch.cat([self.patterns.to(patterns), patterns]) if append else patterns.clone()
+        return self
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """Retrieve the nearest stored pattern of ``(*batch, n)`` queries."""
+        return self.patterns.to(queries.dtype)[self.winner(queries)]
+
+    def winner(self, queries: Tensor) -> Tensor:
+        """Index of the unit that wins, ``(*batch)`` of int64, by running MAXNET until one unit is left.
+
+        Args:
+            queries: ``(*batch, n)`` of +1 and -1.
+
+        Returns:
+            Indices into the stored patterns.
+
+        Raises:
+            TypeError: if ``queries`` is not a floating tensor.
+            ValueError: if it holds anything but signs, does not fit, or nothing is stored.
+        """
+        matches = self._matches("Hamming(queries)", queries)
+        flat = matches.reshape(-1, matches.shape[-1]).to(torch.float64)
+        race = flat.clone()
+        running = torch.arange(len(race), device=race.device)
+        for _ in range(self.max_iterations):
+            now = race[running]
+            # Equally strong units stay so for ever: where only such are left, the first of them wins.
+            undecided = ((now > 0) & (now < now.amax(-1, keepdim=True))).any(-1)
+            running, now = running[undecided], now[undecided]
+            if not len(running):
+                break
+            now = self._inhibit(now)
+            race[running] = now / now.amax(-1, keepdim=True)  # only ratios matter
+        return race.argmax(-1).reshape(matches.shape[:-1])
+
+    def unroll(self, queries: Tensor, iterations: int) -> Tensor:
+        """Unroll: the average of the stored patterns, weighted by the strengths after some iterations of MAXNET.
+
+        Args:
+            queries: ``(*batch, n)``, real in [-1, 1]: soft bits of a network are welcome.
+            iterations: at least 1.
+
+        Returns:
+            ``(*batch, n)`` in [-1, 1]; with more iterations the winner alone remains.
+
+        Raises:
+            TypeError: if ``queries`` is not a floating tensor.
+            ValueError: if it does not fit, or nothing is stored.
+        """
+        check_at_least("Hamming.unroll(iterations)", iterations, 1)
+        strength = self._matches("Hamming.unroll(queries)", queries, soft=True)
+        for _ in range(iterations):
+            strength = self._inhibit(strength)
+            strength = strength / strength.amax(-1, keepdim=True).clamp_min(torch.finfo(strength.dtype).tiny)
+        weights = strength / strength.sum(-1, keepdim=True).clamp_min(torch.finfo(strength.dtype).tiny)
+        return weights @ self.patterns.to(queries.dtype)
+
+    def compete(self, queries: Tensor, inhibition: float = 0.9) -> Tensor:
+        """Analytic: strengths at the equilibrium of units that inhibit each other while the match keeps driving them.
+
+        ``y_m = relu(match_m / n - eps sum_{k != m} y_k)`` with ``eps = inhibition / P``; a sparse, soft choice whose
+        gradient comes from the implicit function theorem.
+
+        Args:
+            queries: ``(*batch, n)``, real in [-1, 1].
+            inhibition: ``eps P``, in (0, 1): below 1 the equilibrium is unique.
+
+        Returns:
+            ``(*batch, P)``, not negative.
+
+        Raises:
+            TypeError: if ``queries`` is not a floating tensor.
+            ValueError: if it does not fit, or nothing is stored.
+        """
+        require(0 < inhibition < 1, "Hamming.compete(inhibition)", "must be in (0, 1)", inhibition)
+        drive = self._matches("Hamming.compete(queries)", queries, soft=True) / self.n
+        eps = inhibition / drive.shape[-1]
+
+        def settle(y: Tensor, drive: Tensor) -> Tensor:
+            return torch.relu(drive - eps * (y.sum(-1, keepdim=True) - y))
+
+        return fixed_point(settle, torch.zeros_like(drive), drive).value
+
+    def _inhibit(self, strength: Tensor) -> Tensor:
+        eps = self.inhibition / strength.shape[-1]
+        return torch.relu(strength - eps * (strength.sum(-1, keepdim=True) - strength))
+
+    def _matches(self, call: str, queries: Tensor, soft: bool = False) -> Tensor:
+        if soft:
+            check_floating(call, queries)
+            fits = queries.ndim >= 1 and queries.shape[-1] == self.n
+            require(fits, call, f"must have {self.n} units in the last dimension", queries)
+        else:
+            check_patterns(call, queries, self.n)
+        if not len(self.patterns):
+            reject(call, "needs stored patterns", "none", "Call store(patterns) first.")
+        return (self.n + queries @ self.patterns.to(queries.dtype).mT) / 2
+
+    def extra_repr(self) -> str:
+        """Show what rebuilds it, and how full it is."""
+        return f"n={self.n}, inhibition={self.inhibition}, stored={len(self.patterns)}"
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        stored = state_dict.get(prefix + "patterns")
+        if isinstance(stored, Tensor):  # as many as were saved
+            self.patterns = self.patterns.new_zeros(stored.shape)
+        super()._load_from_state_dict(state_dict, prefix, *args)
