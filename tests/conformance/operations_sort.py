@@ -3,6 +3,7 @@
 What every method promises is tested in ``tests/sort/test_contract.py``.
 """
 
+import itertools
 import math
 
 import torch
@@ -51,10 +52,10 @@ def keys_and_payload(generator, dtype, batch):
     return keys, torch.randn(*batch, N, 2, generator=generator, dtype=dtype)
 
 
-def operation(name, summary, function, oracle, argument="x", **promises):
+def operation(name, summary, function, oracle, argument="x", infinite=(), **promises):
     """Register an operation on one tensor."""
     call = name.split(".")[-1]
-    defaults = {"arguments": (Argument(f"{call}({argument})"),), "inputs": items}
+    defaults = {"arguments": (Argument(f"{call}({argument})", infinite=infinite),), "inputs": items}
     register(
         Operation(
             name=f"sort.{name}",
@@ -103,8 +104,8 @@ operation("soft_max", "Maximum", lambda x: sort.soft_max(x, METHOD), lambda x: s
 operation(
     "sort_with",
     "A payload sorted by its keys",
-    lambda keys, payload: sort.sort_with(keys, payload, METHOD),
-    lambda keys, payload: (sorted_of(keys), matrix_of(keys) @ payload),
+    lambda keys, payload: sort.sort_with(keys, payload, METHOD)[1],
+    lambda keys, payload: matrix_of(keys) @ payload,
     inputs=keys_and_payload,
     arguments=(
         Argument("sort_with(keys)"),
@@ -126,6 +127,70 @@ operation(
     reference="",
 )
 
+
+def scores(generator, dtype, batch):
+    """Random square scores."""
+    return (torch.randn(*batch, 3, 3, generator=generator, dtype=dtype),)
+
+
+def scaled(matrix: torch.Tensor) -> torch.Tensor:
+    """Rows and columns normalised in turn, many times."""
+    p = matrix.exp()
+    for _ in range(2000):
+        p = p / p.sum(-1, keepdim=True)
+        p = p / p.sum(-2, keepdim=True)
+    return p
+
+
+def assigned(matrix: torch.Tensor) -> torch.Tensor:
+    """The best of all permutations."""
+    n = len(matrix)
+    best = max(
+        itertools.permutations(range(n)), key=lambda order: sum(float(matrix[i, j]) for i, j in enumerate(order))
+    )
+    return torch.eye(n, dtype=matrix.dtype)[list(best)]
+
+
+MATCHING = {
+    "inputs": scores,
+    "argument": "scores",
+    "backends": ("torch",),
+    "half": None,
+    "cost": "O(n³)",
+    "ways": ("analytic",),
+    "infinite": (-math.inf,),
+}
+STOPS = "how many rounds it takes depends on the values, which compile cannot see"
+operation(
+    "sinkhorn",
+    "Doubly stochastic scaling",
+    sort.sinkhorn,
+    scaled,
+    reference="Sinkhorn 1964",
+    gaps={"compile": STOPS},
+    **MATCHING,
+)
+operation(
+    "gumbel_sinkhorn",
+    "Random relaxed permutations",
+    lambda s, generator: sort.gumbel_sinkhorn(s, 1.0, samples=2, generator=generator).movedim(0, -3),
+    "random: tests/sort/test_sinkhorn.py compares frequencies",
+    random=True,
+    reference="Mena et al. 2018",
+    gaps={"compile": STOPS},
+    **MATCHING,
+)
+operation(
+    "hungarian",
+    "The best assignment, with a straight-through gradient",
+    lambda s: sort.hungarian(s, gradient="none"),
+    assigned,
+    differentiability="piecewise constant",
+    reference="Jonker, Volgenant 1987",
+    gaps={"compile": "the search for augmenting paths is a loop over values"},
+    **{**MATCHING, "ways": ()},
+)
+
 X = torch.tensor([[0.3, -1.2, 0.9, 0.1]])
 
 
@@ -141,6 +206,14 @@ def use(method):
     return tuple(results)
 
 
+register_object(
+    PublicObject(
+        name="sort.LogisticART",
+        make=lambda: sort.LogisticART(0.3, power=0.2),
+        use=lambda law: law.cdf(X),
+        shows=("0.3", "0.2"),
+    )
+)
 for name in sort.__all__:
     member = getattr(sort, name)
     cases = [case for case in CASES if type(case.make(0.7)) is member]
@@ -148,6 +221,9 @@ for name in sort.__all__:
         register_object(PublicObject(name=f"sort.{name}", make=lambda case=cases[0]: case.make(0.7), use=use))
 
 exempt("sort.METHODS", "a list of classes")
+exempt("sort.ComparatorMethod", "abstract: its families are registered")
+exempt("sort.suggest_scale", "a rule of thumb in plain numbers: tests/sort")
+exempt("sort.Network", "the wiring, integers: tests/sort/test_networks.py")
 exempt("sort.Properties", "a record of promises, shown in the docs and tested by tests/sort/test_contract.py")
 exempt("sort.SortMethod", "abstract: its families are registered")
 exempt("sort.[A-Z]*.*", "members of methods and modules, which the operations call: tests/sort")

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from algonets._core.checks import check_at_least
+from algonets._core.checks import check_at_least, check_finite_or_minus_inf
 from algonets._core.errors import reject_type, require
+from algonets.distributions import GumbelMax
 from algonets.sort.hungarian import hungarian
 from algonets.sort.sinkhorn import check_square, sinkhorn
 
@@ -61,9 +62,9 @@ def gumbel_sinkhorn(
         reject_type("gumbel_sinkhorn(noise_scale)", "must be a number", noise_scale)
     require(0 <= noise_scale < math.inf, "gumbel_sinkhorn(noise_scale)", "must not be negative", noise_scale)
     check_square("gumbel_sinkhorn(scores)", scores)
-    # -log of an exponential variable is a Gumbel variable; the exponential is never 0.
-    noise = -torch.empty((count, *scores.shape), dtype=torch.float64, device=scores.device)
-    noise = -torch.empty_like(noise).exponential_(generator=generator).log()
+    check_finite_or_minus_inf("gumbel_sinkhorn(scores)", scores)
+    shape = (count, *scores.shape)
+    noise = GumbelMax().sample(shape, generator=generator, dtype=torch.float64, device=scores.device)
     noisy = scores + noise_scale * noise.to(scores.dtype)
     relaxed = sinkhorn(noisy, temperature, iterations=iterations, tolerance=tolerance)
     return hungarian(noisy).detach() + (relaxed - relaxed.detach()) if hard else relaxed
