@@ -13,7 +13,9 @@ from algonets.sort.lap_sum import LapSum
 from algonets.sort.method import OPERATIONS, SortMethod
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
+from algonets.sort.projection import Projection
 from algonets.sort.sinkhorn import Sinkhorn
+from algonets.sort.softsort import SoftSort
 from algonets.sort.sparse_topk import SparseTopK
 
 __all__ = ["METHODS", "check_method"]
@@ -26,6 +28,8 @@ METHODS: tuple[type[SortMethod], ...] = (
     Comparators,
     ErrorFree,
     NeuralSort,
+    SoftSort,
+    Projection,
     LapSum,
     Sinkhorn,
     DFTopK,

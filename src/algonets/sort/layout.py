@@ -53,11 +53,12 @@ class Items:
         require(-x.ndim <= dim < x.ndim, f"{call}(dim)", f"must be a dimension of {name}, of shape {tuple(x.shape)}", dim)
         self.call, self.dim = call, dim % x.ndim
         self.dtype = x.dtype
-        moved = x.movedim(dim, -1)
+        # Views that change nothing would each cost a node of the graph: microseconds, twice.
+        moved = x if self.dim == x.ndim - 1 else x.movedim(dim, -1)
         self.batch, self.n = moved.shape[:-1], moved.shape[-1]
         require(self.n >= 1, first, f"must have at least one item along dim={dim}", x)
         wide = torch.float32 if x.dtype.itemsize < 4 else x.dtype
-        flat = moved.reshape(math.prod(self.batch), self.n).to(wide)
+        flat = (moved if x.ndim == 2 else moved.reshape(math.prod(self.batch), self.n)).to(wide)
         self.mask = self._rows_of_mask(mask, x)
         if self.mask is not None:
             flat = torch.where(self.mask, flat, 0.0)  # what is masked may be NaN
@@ -169,7 +170,9 @@ class Items:
 
     def to_x(self, result: Tensor) -> Tensor:
         """``(B, n)`` to the shape of x."""
-        return result.reshape(*self.batch, self.n).movedim(-1, self.dim)
+        if len(self.batch) != 1:
+            result = result.reshape(*self.batch, self.n)
+        return result if self.dim == len(self.batch) else result.movedim(-1, self.dim)
 
     def to_some(self, result: Tensor) -> Tensor:
         """``(B, k)`` to the shape of x with k in place of n."""

@@ -1,0 +1,80 @@
+"""A native kernel as a torch operator: seen by autograd, ``vmap`` and ``torch.compile``, and cheap to call."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.dlpack import to_dlpack
+
+from algonets._core.checks import values_visible
+
+__all__ = ["Operator", "view"]
+
+view = to_dlpack
+"""What a kernel takes for a tensor: the tensor itself would pass through Python's slower ``__dlpack__``."""
+
+
+class Operator:
+    """A kernel whose tensor arguments and results all have the batch first.
+
+    It is a ``torch.library.custom_op``, which tracers understand but which takes about 25 microseconds a call. Where
+    nothing traces, the same functions run in a plain ``autograd.Function`` instead.
+
+    Args:
+        name: Of the operator, without the namespace.
+        compute: The kernel; its annotations are the schema.
+        shapes: The results of ``compute`` for the same arguments, empty.
+        save: ``setup_context`` of the derivative.
+        backward: The derivative; keeps no more than first order unless it calls operators itself.
+        shared: Positions of tensor arguments without a batch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        compute: Callable,
+        shapes: Callable,
+        save: Callable,
+        backward: Callable,
+        shared: tuple[int, ...] = (),
+    ):
+        self._shared = shared
+        self._compute = compute
+        self._traced: Any = torch.library.custom_op(f"algonets::{name}", compute, mutates_args=())
+        self._traced.register_fake(shapes)
+        self._traced.register_autograd(backward, setup_context=save)
+        self._traced.register_vmap(self._merge_batches)
+
+        def forward(ctx: Any, *arguments: Any) -> Any:  # a separate setup_context would cost 20 microseconds more
+            results = compute(*arguments)
+            save(ctx, arguments, results)
+            return results
+
+        steps = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+        self._direct: Any = type(name, (torch.autograd.Function,), steps)
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not values_visible(*(a for a in arguments if isinstance(a, Tensor))):
+            return self._traced(*arguments)
+        if not torch.is_grad_enabled():
+            return self._compute(*arguments)
+        return self._direct.apply(*arguments)
+
+    def _merge_batches(self, info: Any, dims: tuple, *arguments: Any) -> tuple[Any, Any]:
+        """Under ``vmap``: the new dimension joins the batch."""
+        size = info.batch_size
+
+        def merged(position: int, value: Any, dim: int | None) -> Any:
+            if not isinstance(value, Tensor) or position in self._shared:
+                return value
+            value = value.expand(size, *value.shape) if dim is None else value.movedim(dim, 0)
+            return value.reshape(size * value.shape[1], *value.shape[2:])
+
+        def split(value: Tensor) -> Tensor:
+            return value.reshape(size, value.shape[0] // size, *value.shape[1:])
+
+        results = self._traced(*(merged(i, a, d) for i, (a, d) in enumerate(zip(arguments, dims, strict=True))))
+        if isinstance(results, Tensor):
+            return split(results), 0
+        return tuple(split(r) for r in results), (0,) * len(results)
