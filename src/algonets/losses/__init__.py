@@ -1,5 +1,13 @@
-"""Losses that contain an algorithm: ``nll`` (analytic), ``perceptron`` and ``structured_hinge`` (pool)."""
+"""Losses that contain an algorithm: structured losses of a chain, and losses on soft orders."""
 
+from algonets.losses.permutation import PermutationCrossEntropy
 from algonets.losses.structured import nll, perceptron, structured_hinge
+from algonets.losses.topk_cross_entropy import TopKCrossEntropy
 
-__all__ = ["nll", "perceptron", "structured_hinge"]
+__all__ = [
+    "PermutationCrossEntropy",
+    "TopKCrossEntropy",
+    "nll",
+    "perceptron",
+    "structured_hinge",
+]

@@ -56,6 +56,11 @@ class Hard(SortMethod):
             -1, order.unsqueeze(-1), 1.0
         )
 
+    def collect(self, x: Tensor, by_rank: Tensor, descending: bool) -> Tensor:
+        """What lies at the place of each item."""
+        places = self.rank(x, descending).to(torch.int64) - 1
+        return by_rank.gather(1, places.unsqueeze(-1).expand(*places.shape, by_rank.shape[-1]))
+
     def mask(self, x: Tensor, k: Tensor, largest: bool) -> Tensor:
         """1 for the first ``floor(k)`` items, the fraction for the next."""
         return (k[:, None] - (self.rank(x, largest) - 1)).clamp(0, 1)

@@ -147,6 +147,12 @@ class SortMethod(abc.ABC):
         picked = self._collect(x, wanted.expand(x.shape[0], n, count)).mT
         return picked.flip(-2) if descending else picked
 
+    def collect(self, x: Tensor, by_rank: Tensor, descending: bool) -> Tensor:
+        """``P^T @ by_rank``: what lies at the ranks ``(B, n, d)``, handed out to the items."""
+        if descending and self._reversal == "negate":
+            return self._collect(-x, by_rank)
+        return self._collect(x, by_rank.flip(1) if descending else by_rank)
+
     def mask(self, x: Tensor, k: Tensor, largest: bool) -> Tensor:
         """Soft membership of the ``k`` largest or smallest items."""
         return self._mask(x if largest else -x, k)
