@@ -1,0 +1,142 @@
+"""Derivatives of a function of rows: products with the Jacobian of each example, and the Jacobian itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from algonets.implicit.tracing import transformed
+
+__all__ = [
+    "Operator",
+    "Problem",
+    "dense_jacobian",
+    "linearise",
+    "push_of",
+    "transposed_columns",
+    "vector_product",
+]
+
+Rows = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Equations ``residual(z) = 0`` on rows, with what some solvers need more.
+
+    Attributes:
+        residual: ``(B, D)`` to ``(B, D)``, each row by itself.
+        merit: ``(B, D)`` to ``(B,)``, what a line search decreases; half the squared residual if not given.
+        jacobian: ``(B, D)`` to ``(B, D, D)``, where it is known; by autograd otherwise.
+        gradient: The residual is the gradient of the merit.
+    """
+
+    residual: Rows
+    merit: Rows | None = None
+    jacobian: Rows | None = None
+    gradient: bool = False
+
+    def dense(self, z: Tensor) -> Tensor:
+        """Return the Jacobian of each example."""
+        return self.jacobian(z) if self.jacobian is not None else dense_jacobian(self.residual, z)
+
+    def height(self, z: Tensor) -> Tensor:
+        """Return what a line search decreases."""
+        return self.merit(z) if self.merit is not None else 0.5 * self.residual(z).square().sum(1)
+
+
+def dense_jacobian(function: Rows, z: Tensor) -> Tensor:
+    """Return ``d function_i / d z_j`` of each example, ``(B, M, D)``, by M products at once.
+
+    Differentiable, and right, under the transforms of ``torch.func``; a constant otherwise.
+    Time M backward passes, memory O(M B D).
+    """
+    if not transformed():
+        value, point = _graph(function, z)
+        return transposed_columns(value, point).detach()
+    value, pull = torch.func.vjp(function, z)
+    basis = torch.eye(value.shape[1], dtype=value.dtype, device=value.device)
+    rows = torch.func.vmap(lambda unit: pull(unit.expand_as(value))[0])(basis)
+    return rows.movedim(0, 1)
+
+
+def transposed_columns(value: Tensor, point: Tensor) -> Tensor:
+    """Return the Jacobian ``(B, M, D)`` from a graph of ``value`` over ``point``."""
+    units = torch.eye(value.shape[1], dtype=value.dtype, device=value.device)
+    cotangents = units.unsqueeze(1).expand(-1, *value.shape)
+    try:
+        rows = vector_product(value, point, cotangents, retain_graph=True, is_grads_batched=True)
+    except RuntimeError:  # an operation of the step without a batching rule
+        found = [vector_product(value, point, cotangent, retain_graph=True) for cotangent in cotangents]
+        rows = torch.stack(found) if found else value.new_zeros(0, *point.shape)
+    return rows.movedim(0, 1)
+
+
+def vector_product(value: Tensor, point: Tensor, cotangent: Tensor, **settings: Any) -> Tensor:
+    """Return ``cotangent^T d value / d point``, zeros where there is no dependence."""
+    if not value.requires_grad:
+        return torch.zeros_like(point).expand(cotangent.shape[: cotangent.ndim - value.ndim] + point.shape)
+    return torch.autograd.grad(value, point, cotangent, allow_unused=True, materialize_grads=True, **settings)[0]
+
+
+def _graph(function: Rows, z: Tensor) -> tuple[Tensor, Tensor]:
+    point = z.detach().requires_grad_()
+    with torch.enable_grad():
+        return function(point), point
+
+
+@dataclass
+class Operator:
+    """A square matrix for each example, by its products with rows ``(B, D)``.
+
+    Attributes:
+        apply: ``v`` to ``M v``.
+        make_transpose: Makes ``v`` to ``M^T v``; it may cost, so it is made when asked for.
+        make_dense: Makes the matrices ``(B, D, D)``.
+    """
+
+    apply: Rows
+    make_transpose: Callable[[], Rows]
+    make_dense: Callable[[], Tensor]
+
+    @cached_property
+    def transpose(self) -> Rows:
+        """``v`` to ``M^T v``."""
+        return self.make_transpose()
+
+    def dense(self) -> Tensor:
+        """The matrices ``(B, D, D)``."""
+        return self.make_dense()
+
+
+def linearise(problem: Problem, z: Tensor) -> Operator:
+    """Return the Jacobian of the residual at ``z`` as an operator."""
+    if transformed():
+        return _linearise_transformed(problem, z)
+    value, point = _graph(problem.residual, z)
+    return Operator(
+        push_of(value, point),
+        lambda: lambda v: vector_product(value, point, v, retain_graph=True),
+        lambda: problem.dense(z.detach()),
+    )
+
+
+def push_of(value: Tensor, point: Tensor) -> Rows:
+    """Return ``w`` to ``J w``: the derivative of a product with the transpose, so no forward mode is needed."""
+    dummy = torch.zeros_like(value).requires_grad_()
+    with torch.enable_grad():
+        pulled = vector_product(value, point, dummy, create_graph=True)
+    return lambda w: vector_product(pulled, dummy, w, retain_graph=True)
+
+
+def _linearise_transformed(problem: Problem, z: Tensor) -> Operator:
+    value, pull = torch.func.vjp(problem.residual, z)
+
+    def transpose(v: Tensor) -> Tensor:
+        return pull(v)[0]
+
+    _, push = torch.func.vjp(transpose, torch.zeros_like(value))
+    return Operator(lambda v: push(v)[0], lambda: transpose, lambda: problem.dense(z))
