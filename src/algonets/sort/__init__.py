@@ -30,6 +30,7 @@ from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
 from algonets.sort.sinkhorn import Sinkhorn, sinkhorn
 from algonets.sort.sparse_topk import SparseTopK
+from algonets.sort.suggest import suggest_scale
 
 __all__ = [
     "METHODS",
@@ -71,4 +72,5 @@ __all__ = [
     "soft_sort",
     "soft_topk",
     "sort_with",
+    "suggest_scale",
 ]

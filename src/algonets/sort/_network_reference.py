@@ -106,20 +106,25 @@ def _run(x: Tensor, network: Network, law: SwapLaw, alphas: list[Tensor] | None)
 
 
 def shrink(x: Tensor, law: SwapLaw) -> tuple[Tensor, SwapLaw, int]:
-    """Divide items whose differences would overflow by 4; the law makes up for it, the factor is for the result."""
-    if x.numel() and values_visible(x) and bool(x.detach().abs().amax() > torch.finfo(x.dtype).max / 4):
+    """Divide items whose differences would overflow by 4; the law makes up for it, the factor is for the result.
+
+    Well before they do: gradients of the weights are differences times gradients of the result.
+    """
+    if x.numel() and values_visible(x) and bool(x.detach().abs().amax() > torch.finfo(x.dtype).max ** 0.5):
         return x / 4, _Stretched(law), 4
     return x, law, 1
 
 
 @dataclass(frozen=True)
 class _Stretched:
-    """A law for items that were divided by 4."""
+    """A law for huge items that were divided by 4."""
 
     law: SwapLaw
 
     def cdf(self, x: Tensor) -> Tensor:
-        return self.law.cdf(4 * x)
+        alpha = self.law.cdf(4 * x)
+        # the gradient that comes in may be infinite: times a slope of 0 that is NaN
+        return torch.where((alpha == 0) | (alpha == 1), alpha.detach(), alpha)
 
 
 # ---- layers: functions, because torch.compile can read the fields of its constants but not call their methods -------
