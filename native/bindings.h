@@ -35,5 +35,8 @@ struct Aligned {
 // One for each kernel family, in bind_<family>.cpp. Every array is `noconvert`: a tensor of another dtype is refused,
 // never silently copied.
 void bind_chain(nb::module_& m);
+void bind_network(nb::module_& m);
+void bind_isotonic(nb::module_& m);
+void bind_softsort(nb::module_& m);
 
 }  // namespace algonets

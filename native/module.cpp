@@ -44,4 +44,7 @@ NB_MODULE(_native, m) {
   m.def("isa", [] { return chosen; }, "The instruction set in use: baseline, avx2 or avx512.");
   m.def("select_isa", select_isa, "name"_a, "Use a lower instruction set than the machine has (for tests and benchmarks).");
   algonets::bind_chain(m);
+  algonets::bind_network(m);
+  algonets::bind_isotonic(m);
+  algonets::bind_softsort(m);
 }

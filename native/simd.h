@@ -133,6 +133,54 @@ ALGONETS_INLINE f64v vexp(f64v x) {
   return x < splat<double>(-708.0) ? f64v{} : p * (f64v)bits;
 }
 
+// log of (1 + f) 2^e for 1 + f in [sqrt(1/2), sqrt(2)]: 2 artanh(s) by its series in s = f / (2 + f), |s| < 0.172.
+ALGONETS_INLINE f32v log_of_parts(f32v f, f32v e) {
+  f32v s = f / (f + 2.0f), z = s * s;
+  f32v p = z * (2.0f / 9) + 2.0f / 7;
+  p = p * z + 2.0f / 5;
+  p = p * z + 2.0f / 3;
+  return e * 0.693145751953125f + (e * 1.42860682030941723e-6f + (s * z * p + 2.0f * s));
+}
+ALGONETS_INLINE f64v log_of_parts(f64v f, f64v e) {
+  f64v s = f / (f + 2.0), z = s * s;
+  f64v p = z * (2.0 / 21) + 2.0 / 19;
+  p = p * z + 2.0 / 17;
+  p = p * z + 2.0 / 15;
+  p = p * z + 2.0 / 13;
+  p = p * z + 2.0 / 11;
+  p = p * z + 2.0 / 9;
+  p = p * z + 2.0 / 7;
+  p = p * z + 2.0 / 5;
+  p = p * z + 2.0 / 3;
+  return e * 0.693147180369123816490 + (e * 1.90821492927058770002e-10 + (s * z * p + 2.0 * s));
+}
+// x = (1 + f) 2^e for a positive normal x. Subtracting the bits of sqrt(1/2) puts the cut between exponents there.
+ALGONETS_INLINE void log_parts(f32v x, f32v& f, f32v& e) {
+  i32v bits = (i32v)x - 0x3F3504F3, whole = bits >> 23;
+  e = __builtin_convertvector(whole, f32v);
+  f = (f32v)((bits & 0x007FFFFF) + 0x3F3504F3) - 1.0f;
+}
+ALGONETS_INLINE void log_parts(f64v x, f64v& f, f64v& e) {
+  i64v bits = (i64v)x - 0x3FE6A09E667F3BCDLL, whole = bits >> 52;
+  // The exponent as a double by way of its bits: there is no such conversion below AVX-512.
+  e = (f64v)(whole + 0x4338000000000000LL) - 6755399441055744.0;
+  f = (f64v)((bits & 0x000FFFFFFFFFFFFFLL) + 0x3FE6A09E667F3BCDLL) - 1.0;
+}
+// log(x) for positive normal x, to a few ulp.
+template <class V> ALGONETS_INLINE V vlog(V x) {
+  V f, e;
+  log_parts(x, f, e);
+  return log_of_parts(f, e);
+}
+// log(1 - p) for 0 <= p <= 1, also accurate for small p; below -80 at p = 1.
+template <class V> ALGONETS_INLINE V vlog_minus(V p) {
+  using S = decltype(p[0] + 0);
+  V f, e, q = 1 - p;
+  log_parts(q > S(0) ? q : V{} + std::numeric_limits<S>::min(), f, e);
+  // Near 1 the rounding of 1 - p is undone: f is -p itself.
+  return log_of_parts(e == S(0) ? -p : f, e);
+}
+
 // Scratch memory, aligned to a vector, freed at the end of the scope.
 template <class C> struct Scratch {
   C* data;

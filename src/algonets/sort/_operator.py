@@ -27,19 +27,9 @@ class Operator:
         shapes: The results of ``compute`` for the same arguments, empty.
         save: ``setup_context`` of the derivative.
         backward: The derivative; keeps no more than first order unless it calls operators itself.
-        shared: Positions of tensor arguments without a batch.
     """
 
-    def __init__(
-        self,
-        name: str,
-        compute: Callable,
-        shapes: Callable,
-        save: Callable,
-        backward: Callable,
-        shared: tuple[int, ...] = (),
-    ):
-        self._shared = shared
+    def __init__(self, name: str, compute: Callable, shapes: Callable, save: Callable, backward: Callable):
         self._compute = compute
         self._traced: Any = torch.library.custom_op(f"algonets::{name}", compute, mutates_args=())
         self._traced.register_fake(shapes)
@@ -65,8 +55,8 @@ class Operator:
         """Under ``vmap``: the new dimension joins the batch."""
         size = info.batch_size
 
-        def merged(position: int, value: Any, dim: int | None) -> Any:
-            if not isinstance(value, Tensor) or position in self._shared:
+        def merged(value: Any, dim: int | None) -> Any:
+            if not isinstance(value, Tensor):
                 return value
             value = value.expand(size, *value.shape) if dim is None else value.movedim(dim, 0)
             return value.reshape(size * value.shape[1], *value.shape[2:])
@@ -74,7 +64,7 @@ class Operator:
         def split(value: Tensor) -> Tensor:
             return value.reshape(size, value.shape[0] // size, *value.shape[1:])
 
-        results = self._traced(*(merged(i, a, d) for i, (a, d) in enumerate(zip(arguments, dims, strict=True))))
+        results = self._traced(*(merged(a, d) for a, d in zip(arguments, dims, strict=True)))
         if isinstance(results, Tensor):
             return split(results), 0
         return tuple(split(r) for r in results), (0,) * len(results)

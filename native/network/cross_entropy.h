@@ -1,0 +1,65 @@
+// The permutation cross-entropy, a block of columns at a time: the matrix is never materialised.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "columns.h"
+
+namespace algonets {
+namespace ALGONETS_ISA {
+namespace {
+
+constexpr double kLogFloor = -100;       // as torch.nn.functional.binary_cross_entropy
+constexpr double kSlopeFloor = 1e-12;
+
+// Of a block (n, W) of P with target ranks target[0 .. w): the sum of -t log p - (1 - t) log(1 - p). With kGradient
+// the block becomes factor times the gradient of that.
+template <class C, int R, bool kGradient>
+double cross_entropy_block(int64_t n, int64_t w, const int64_t* target, C factor, C* block) {
+  constexpr int N = Simd<C>::N, W = R * N;
+  C hit[W];  // the entries that should be 1
+  for (int64_t j = 0; j < w; ++j) hit[j] = std::min(block[target[j] * W + j], C(1));
+  double total = 0;
+  for (int64_t from = 0; from < n; from += 32) {
+    Vec<C> sum{};
+    for (int64_t k = from * W; k < std::min(n, from + 32) * W; k += N) {
+      const Vec<C> p = vmin(load(block + k), splat<C>(1)), l = vlog_minus(p);
+      sum += p < splat<C>(1) ? l : splat<C>(C(kLogFloor));
+      if (kGradient) store(block + k, factor * p / vmax(p * (1 - p), splat<C>(C(kSlopeFloor))));
+    }
+    total -= double(hsum(sum));
+  }
+  for (int64_t j = 0; j < w; ++j) {
+    const C p = hit[j];
+    total += std::max(double(std::log1p(-p)), kLogFloor) - std::max(double(std::log(p)), kLogFloor);
+    if (kGradient) block[target[j] * W + j] = factor * (p - 1) / std::max(p * (1 - p), C(kSlopeFloor));
+  }
+  return total;
+}
+
+// Loss of one sample, averaged over the n * n entries; `by_alphas` null: the loss alone.
+template <class C, int R>
+double cross_entropy_sample(const NetworkPlan& plan, const NetworkRuns& runs, const C* alphas, const int64_t* target, C* state, C* tape,
+                            C* by_alphas) {
+  constexpr int W = R * Simd<C>::N;
+  const double entries = double(plan.n) * double(plan.n);
+  double total = 0;
+  for (int64_t j = 0, k = 0; j < plan.n; j += W, ++k) {
+    const NetworkRuns::Run *first = runs.runs.data() + runs.first[k], *last = runs.runs.data() + runs.first[k + 1];
+    const int64_t w = std::min<int64_t>(W, plan.n - j);
+    identity_columns<C, W>(plan.n, j, state);
+    columns_forward<C, R>(plan, first, last, false, alphas, state, tape);
+    if (!by_alphas) {
+      total += cross_entropy_block<C, R, false>(plan.n, w, target + j, C(0), state);
+      continue;
+    }
+    total += cross_entropy_block<C, R, true>(plan.n, w, target + j, C(1 / entries), state);
+    columns_backward<C, R>(plan, first, last, false, alphas, state, tape, by_alphas);
+  }
+  return total / entries;
+}
+
+}  // namespace
+}  // namespace ALGONETS_ISA
+}  // namespace algonets

@@ -1,0 +1,96 @@
+// What is derived from the wiring of a network, once.
+
+#include <algorithm>
+#include <cstring>
+#include <list>
+#include <stdexcept>
+
+#include "../network.h"
+
+namespace algonets {
+
+NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count)
+    : n(n), count(count), low(low, low + count), high(high, high + count), straight(count), left(count), right(count) {
+  for (std::int64_t c = 0; c < count; ++c)
+    if (low[c] < 0 || low[c] >= n || high[c] < 0 || high[c] >= n || low[c] == high[c])
+      throw std::invalid_argument("a comparator of a network must join two different wires in 0 .. n - 1");
+  // A wire that comes up again starts a new layer.
+  std::vector<std::int64_t> layer_of(n, -1);
+  std::vector<std::int32_t> from(n), to(n);
+  for (std::int64_t i = 0; i < n; ++i) from[i] = std::int32_t(i), to[i] = std::int32_t(i + 1);
+  std::int64_t layer = 0;
+  for (std::int64_t c = 0; c < count; ++c) {
+    const std::int32_t a = low[c], b = high[c];
+    if (layer_of[a] == layer || layer_of[b] == layer) {
+      ends.push_back(c);
+      ++layer;
+    }
+    layer_of[a] = layer_of[b] = layer;
+    left[c] = from[a] = from[b] = std::min(from[a], from[b]);
+    right[c] = to[a] = to[b] = std::max(to[a], to[b]);
+    spans += right[c] - left[c];
+  }
+  if (count) ends.push_back(count);
+  for (std::int64_t c = count, next = std::int64_t(ends.size()); c-- > 0;) {
+    const bool last = c + 1 == (next > 0 ? ends[next - 1] : 0);
+    if (last) --next;
+    const bool joined = !last && low[c + 1] == low[c] + 1 && high[c + 1] == high[c] + 1;
+    straight[c] = joined ? straight[c + 1] + 1 : 1;
+  }
+}
+
+std::shared_ptr<const NetworkRuns> NetworkPlan::runs(std::int64_t width) const {
+  const std::lock_guard<std::mutex> lock(guard);
+  auto& found = by_width[width];
+  if (found) return found;
+  auto made = std::make_shared<NetworkRuns>();
+  made->width = width;
+  made->longest = 0;
+  made->first.push_back(0);
+  std::vector<char> reached(n);
+  for (std::int64_t j = 0; j < n; j += width) {
+    std::fill(reached.begin(), reached.end(), 0);
+    std::fill(reached.begin() + j, reached.begin() + std::min(n, j + width), 1);
+    std::int64_t size = 0;
+    bool open = false;
+    for (std::int64_t c = 0; c < count; ++c) {
+      const bool active = reached[low[c]] || reached[high[c]];
+      if (active) {
+        reached[low[c]] = reached[high[c]] = 1;
+        if (open) made->runs.back().end = c + 1;
+        else made->runs.push_back({c, c + 1});
+        ++size;
+      }
+      open = active;
+    }
+    made->first.push_back(std::int64_t(made->runs.size()));
+    made->longest = std::max(made->longest, size);
+  }
+  return found = made;
+}
+
+std::shared_ptr<const NetworkPlan> NetworkPlan::of(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count) {
+  constexpr std::size_t kKept = 16;
+  static std::mutex guard;
+  static std::list<std::shared_ptr<const NetworkPlan>> recent;
+  const auto same = [&](const NetworkPlan& plan) {
+    const std::size_t bytes = std::size_t(count) * sizeof(std::int32_t);
+    return plan.n == n && plan.count == count &&
+           (!count || (!std::memcmp(plan.low.data(), low, bytes) && !std::memcmp(plan.high.data(), high, bytes)));
+  };
+  {
+    const std::lock_guard<std::mutex> lock(guard);
+    for (auto it = recent.begin(); it != recent.end(); ++it)
+      if (same(**it)) {
+        recent.splice(recent.begin(), recent, it);
+        return recent.front();
+      }
+  }
+  auto made = std::make_shared<const NetworkPlan>(n, low, high, count);
+  const std::lock_guard<std::mutex> lock(guard);
+  recent.push_front(made);
+  if (recent.size() > kKept) recent.pop_back();
+  return made;
+}
+
+}  // namespace algonets
