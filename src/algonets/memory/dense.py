@@ -83,13 +83,16 @@ class AssociativeMemory(nn.Module, abc.ABC):
             TypeError: if ``queries`` is not a floating tensor.
             ValueError: if it does not fit, or nothing is stored.
         """
-        call = f"{type(self).__name__}(queries)"
-        check_floating(call, queries)
-        require(queries.ndim >= 1 and queries.shape[-1] == self.n, call, f"must be (*batch, {self.n})", queries)
-        check_finite(call, queries)
+        return self.read(queries, self._stored(f"{type(self).__name__}(queries)", queries))
+
+    def _stored(self, call: str, states: Tensor) -> Tensor:
+        """Check states and that something is stored; give the patterns in their dtype."""
+        check_floating(call, states)
+        require(states.ndim >= 1 and states.shape[-1] == self.n, call, f"must be (*batch, {self.n})", states)
+        check_finite(call, states)
         if not len(self.patterns):
-            reject(call, "needs stored patterns", "none", "Call store(patterns) first.")
-        return self.read(queries, self.patterns.to(queries.dtype))
+            reject(call, "must find stored patterns", "none", "Call store(patterns) first.")
+        return self.patterns.to(states.dtype)
 
     def read(self, queries: Tensor, stored: Tensor) -> Tensor:
         """Read ``stored`` patterns ``(*batch, P, n)`` or ``(P, n)`` instead of the memory's own."""
@@ -111,7 +114,8 @@ class AssociativeMemory(nn.Module, abc.ABC):
 
     def lookup(self, queries: Tensor) -> Tensor:
         """Weights of the stored patterns for ``(*batch, n)`` queries, ``(*batch, P)``: what attention shows."""
-        return self._weights(self._products(queries, self.patterns.to(queries.dtype)))
+        stored = self._stored(f"{type(self).__name__}.lookup(queries)", queries)
+        return self._weights(self._products(queries, stored))
 
     def _products(self, state: Tensor, stored: Tensor) -> Tensor:
         return state @ stored.mT if stored.ndim == 2 else (stored @ state.unsqueeze(-1)).squeeze(-1)
@@ -159,7 +163,7 @@ class ModernHopfield(AssociativeMemory):
 
     def energy(self, states: Tensor) -> Tensor:
         """Energy of ``(*batch, n)`` states, ``(*batch)``; no step raises it."""
-        stored = self.patterns.to(states.dtype)
+        stored = self._stored("ModernHopfield.energy(states)", states)
         soft = torch.logsumexp(self.beta * self._products(states, stored), -1) / self.beta
         largest = stored.square().sum(-1).amax()
         return -soft + 0.5 * states.square().sum(-1) + math.log(len(stored)) / self.beta + 0.5 * largest
@@ -215,7 +219,7 @@ class DenseMemory(AssociativeMemory):
 
     def energy(self, states: Tensor) -> Tensor:
         """Energy of ``(*batch, n)`` states, ``(*batch)``."""
-        overlaps = self._products(states, self.patterns.to(states.dtype)) / self.n
+        overlaps = self._products(states, self._stored("DenseMemory.energy(states)", states)) / self.n
         return -(overlaps.clamp_min(0) ** self.power).sum(-1)
 
     def extra_repr(self) -> str:
