@@ -19,7 +19,7 @@ class NeuralSort(SortMethod):
 
     Args:
         temperature: positive float, or a positive tensor of one element that may need a gradient; in the units of
-            ``x``. The scores grow with ``n``: see :func:`suggest_scale`.
+            ``x``. The scores grow with ``n``, so that more items need a higher temperature.
 
     Raises:
         TypeError: if ``temperature`` is neither a number nor a floating tensor.
