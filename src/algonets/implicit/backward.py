@@ -70,8 +70,8 @@ class Implicit(AbstractBackward):
         \quad A = \frac{\partial F}{\partial z}; \qquad
         \text{backward: } A^\top u = -g, \; \bar\theta = \Big(\frac{\partial F}{\partial\theta}\Big)^{\!\top} u
 
-    The memory is that of ``order`` steps, whatever the number of iterations. The gradient is exact as far as the solution
-    and the adjoint equation are solved.
+    The memory is that of ``order`` steps, whatever the number of iterations. The gradient is exact as far as the
+    solution and the adjoint equation are solved.
 
     Args:
         adjoint: The solver of the adjoint equation: :class:`GMRES`, :class:`NormalCG`, :class:`Dense`, or for fixed
@@ -102,7 +102,7 @@ class Implicit(AbstractBackward):
         tensor([4.0000])
     """
 
-    adjoint: AbstractLinearSolver | AbstractSolver = GMRES()
+    adjoint: AbstractLinearSolver | AbstractSolver = field(default_factory=GMRES)
     tolerance: float | None = None
     max_iterations: int = 200
     order: int = 2
@@ -148,7 +148,7 @@ class Unroll(AbstractBackward):
         >>> solution = fixed_point(lambda z: a * z + 1, torch.zeros(1), solver=Picard(), backward=Unroll())
         >>> solution.value.backward()
         >>> a.grad
-        tensor([3.9997])
+        tensor([3.9995])
     """
 
     def _run(self, task: Task) -> tuple[Tensor, Outcome]:
@@ -178,7 +178,7 @@ class Checkpoint(AbstractBackward):
         >>> solution = fixed_point(lambda z: a * z + 1, torch.zeros(1), solver=Picard(), backward=Checkpoint(4))
         >>> solution.value.backward()
         >>> a.grad
-        tensor([3.9997])
+        tensor([3.9995])
     """
 
     every: int = 10
@@ -301,7 +301,7 @@ def _warn_of_bias(call: str, name: str, step, outcome: Outcome, k: int, bias: fl
     rate = rates.max().item() if rates.numel() else 0.0
     if rate**k > bias:
         message = (
-            f"{call}(backward={name}) must leave out little of the gradient, got a contraction rate of about {rate:.2g}, "
-            f"so it misses a part of about {rate**k:.2g}. Use Implicit(), or bias=None to accept it."
+            f"{call}(backward={name}) must leave out little of the gradient, got a contraction rate of about "
+            f"{rate:.2g}: it misses a part of about {rate**k:.2g}. Use Implicit(), or bias=None to accept it."
         )
         warnings.warn(message, BiasWarning, stacklevel=5)

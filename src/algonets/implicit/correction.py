@@ -120,12 +120,11 @@ class _Correct(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, cotangent: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         (z,), link = ctx.saved_tensors, ctx.link
-        if not link.top:
-            g = _without_rounding(g, link.last)
-            if g is None:
-                return None, None, None
+        g = cotangent if link.top else _without_rounding(cotangent, link.last)
+        if g is None:
+            return None, None, None
         with torch.no_grad():
             u, pulled = link.adjoint.solve(link.problem, z, g)
         link.last.update(task=_graph_task(), size=rms(u) + rms(pulled))

@@ -62,8 +62,8 @@ def fixed_point(
         ValueError: the step changes structure or shapes; leading dimensions differ; a setting outside its range.
         ConvergenceError: as ``on_failure`` says.
 
-    Differentiability: as the backward says; :class:`Implicit` up to its ``order``, 2 by default. ``vmap`` and the other transforms of
-        ``torch.func`` work; ``torch.compile`` breaks the graph here.
+    Differentiability: as the backward says; :class:`Implicit` up to its ``order``, 2 by default. ``vmap``
+        and the other transforms of ``torch.func`` work; ``torch.compile`` breaks the graph here.
 
     Cost: one step an iteration and what the solver adds, ``O(batch D)`` for Anderson; with :class:`Implicit` the
         memory is that of ``order`` steps.
@@ -76,7 +76,7 @@ def fixed_point(
         >>> import torch
         >>> a = torch.tensor([4.0, 9.0], dtype=torch.float64, requires_grad=True)
         >>> solution = fixed_point(lambda z: 0.5 * (z + a / z), torch.ones_like(a), event_dims=0)
-        >>> solution.value.detach(), solution.converged
+        >>> solution.value.detach().round(decimals=6), solution.converged
         (tensor([2., 3.], dtype=torch.float64), tensor([True, True]))
         >>> solution.value.sum().backward()
         >>> a.grad  # 1 / (2 sqrt(a))

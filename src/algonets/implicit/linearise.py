@@ -14,6 +14,7 @@ __all__ = [
     "Operator",
     "Problem",
     "dense_jacobian",
+    "gradient_of",
     "linearise",
     "push_of",
     "transposed_columns",
@@ -32,12 +33,18 @@ class Problem:
         merit: ``(B, D)`` to ``(B,)``, what a line search decreases; half the squared residual if not given.
         jacobian: ``(B, D)`` to ``(B, D, D)``, where it is known; by autograd otherwise.
         gradient: The residual is the gradient of the merit.
+        parts: ``(B, D)`` to ``(B, M)``, what is squared and summed in least squares.
+        slope: ``(B, D)`` to ``(B, D)``, the gradient of the merit where it is not the residual.
+        project: ``(B, D)`` to ``(B, D)``, the projection onto the feasible set.
     """
 
     residual: Rows
     merit: Rows | None = None
     jacobian: Rows | None = None
     gradient: bool = False
+    parts: Rows | None = None
+    slope: Rows | None = None
+    project: Rows | None = None
 
     def dense(self, z: Tensor) -> Tensor:
         """Return the Jacobian of each example."""
@@ -57,7 +64,7 @@ def dense_jacobian(function: Rows, z: Tensor) -> Tensor:
     if not transformed():
         value, point = _graph(function, z)
         return transposed_columns(value, point).detach()
-    value, pull = torch.func.vjp(function, z)
+    value, pull = torch.func.vjp(function, z)  # pyright: ignore[reportAssignmentType]
     basis = torch.eye(value.shape[1], dtype=value.dtype, device=value.device)
     rows = torch.func.vmap(lambda unit: pull(unit.expand_as(value))[0])(basis)
     return rows.movedim(0, 1)
@@ -80,6 +87,24 @@ def vector_product(value: Tensor, point: Tensor, cotangent: Tensor, **settings: 
     if not value.requires_grad:
         return torch.zeros_like(point).expand(cotangent.shape[: cotangent.ndim - value.ndim] + point.shape)
     return torch.autograd.grad(value, point, cotangent, allow_unused=True, materialize_grads=True, **settings)[0]
+
+
+def gradient_of(values: Rows) -> Rows:
+    """Return the gradient of a function ``(B, D)`` to ``(B,)``, differentiable where gradients are on."""
+
+    def gradient(z: Tensor) -> Tensor:
+        if transformed():
+            return torch.func.grad(lambda point: values(point).sum())(z)
+        tracked = torch.is_grad_enabled()
+        if tracked and not z.requires_grad:
+            # Without a parameter in it the result is a constant, though the point below is a leaf with a gradient.
+            tracked = values(z).requires_grad
+        with torch.enable_grad():
+            point = z if tracked and z.requires_grad else z.detach().requires_grad_()
+            total = values(point).sum()
+            return vector_product(total, point, torch.ones_like(total), create_graph=tracked)
+
+    return gradient
 
 
 def _graph(function: Rows, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,10 +158,10 @@ def push_of(value: Tensor, point: Tensor) -> Rows:
 
 
 def _linearise_transformed(problem: Problem, z: Tensor) -> Operator:
-    value, pull = torch.func.vjp(problem.residual, z)
+    value, pull = torch.func.vjp(problem.residual, z)  # pyright: ignore[reportAssignmentType]
 
     def transpose(v: Tensor) -> Tensor:
         return pull(v)[0]
 
-    _, push = torch.func.vjp(transpose, torch.zeros_like(value))
+    _, push = torch.func.vjp(transpose, torch.zeros_like(value))  # pyright: ignore[reportAssignmentType]
     return Operator(lambda v: push(v)[0], lambda: transpose, lambda: problem.dense(z))

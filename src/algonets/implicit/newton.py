@@ -1,7 +1,7 @@
 """Newton's method with a line search."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
@@ -47,10 +47,10 @@ class Newton(AbstractSolver):
         >>> from algonets.implicit import root
         >>> solution = root(lambda z: z**2 - 2, torch.ones(1, dtype=torch.float64), solver=Newton())
         >>> round(solution.value.item(), 9), solution.iterations.item()
-        (1.414213562, 5)
+        (1.414213562, 4)
     """
 
-    linear: AbstractLinearSolver = Dense()
+    linear: AbstractLinearSolver = field(default_factory=Dense)
     backtracking: int = 30
 
     def __post_init__(self) -> None:

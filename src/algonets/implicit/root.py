@@ -52,8 +52,8 @@ def root(
     Raises:
         TypeError, ValueError, ConvergenceError: as :func:`fixed_point`.
 
-    Differentiability: by :class:`Implicit` up to its ``order``, where the Jacobian at the root is regular; ``vmap`` and the
-        other transforms of ``torch.func`` work.
+    Differentiability: by :class:`Implicit` up to its ``order``, where the Jacobian at the root is regular;
+        ``vmap`` and the other transforms of ``torch.func`` work.
 
     Cost: with :class:`Newton`, D backward passes and ``O(batch D^3)`` an iteration.
 
