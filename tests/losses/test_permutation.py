@@ -8,9 +8,11 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
-from algonets.distributions import Cauchy, Logistic
+import algonets as an
+from algonets.distributions import Cauchy, Levy, Logistic, Reciprocal
 from algonets.losses import PermutationCrossEntropy, permutation
 from algonets.sort import Batcher, Bitonic, DFTopK, Hard, LapSum, NeuralSort, OddEven, Sinkhorn, soft_argsort
+from tests.conformance.cases import needs_native
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -82,7 +84,11 @@ def test_lists_of_unequal_length():
     assert gradient.isfinite().all() and bool((gradient[~mask] == 0).all())
 
 
-@pytest.mark.parametrize("method", [Batcher(Cauchy(0.2)), OddEven(Logistic(0.3))], ids=repr)
+NETWORKS = (Batcher(Cauchy(0.2)), OddEven(Logistic(0.3)), Bitonic(Reciprocal(0.1)), Bitonic(Levy(0.5)))
+each_network = pytest.mark.parametrize("method", NETWORKS, ids=repr)
+
+
+@each_network
 def test_blocks_of_columns_equal_the_matrix(method, monkeypatch):
     scores, targets = randn(2, 23).requires_grad_(), randn(2, 23, seed=1).mul(4).round()
     results = []
@@ -93,6 +99,29 @@ def test_blocks_of_columns_equal_the_matrix(method, monkeypatch):
         results.append((loss, torch.autograd.grad(loss, scores)[0]))
     for whole, blocks in zip(*results, strict=True):
         torch.testing.assert_close(blocks, whole, rtol=1e-12, atol=1e-14)
+
+
+@needs_native
+@each_network
+@pytest.mark.parametrize("n", [1, 2, 7, 64])
+@pytest.mark.parametrize("tied", [(), (1,), (0, 1, 2)])
+def test_the_fused_kernel_equals_the_matrix(method, n, tied):
+    """With lists that have ties, which go another way, among the others."""
+    scores = randn(3, n).requires_grad_()
+    targets = torch.stack([torch.randperm(n, generator=torch.Generator().manual_seed(row)) for row in range(3)])
+    targets[list(tied)] //= 2
+    results = []
+    for name in ("native", "torch"):
+        with an.backend(name):
+            loss = PermutationCrossEntropy(method, reduction="none")(scores, targets)
+            p = soft_argsort(scores, method).clamp(0, 1)
+        gradient = torch.autograd.grad(loss.dot(torch.tensor([1.0, -2.0, 0.5], dtype=loss.dtype)), scores)[0]
+        results.append((loss, gradient))
+    truth = torch.stack([truth_of(row.tolist()) for row in targets])
+    expected = functional.binary_cross_entropy(p, truth, reduction="none").mean((-1, -2))
+    torch.testing.assert_close(results[0][0], expected, rtol=1e-10, atol=1e-10)
+    for fused, plain in zip(*results, strict=True):
+        torch.testing.assert_close(fused, plain, rtol=1e-10, atol=1e-10)
 
 
 def test_float32_at_the_edges():

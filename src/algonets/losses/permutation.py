@@ -7,8 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from algonets._core.backend import use_native
+from algonets._core.checks import values_visible
 from algonets.losses._ordering import OrderingLoss, Reduction, dense_codes, numbers_like
-from algonets.sort import SortMethod
+from algonets.sort import SortMethod, _network_ops
 from algonets.sort.comparators import ComparatorMethod
 from algonets.sort.layout import Rows
 
@@ -38,8 +40,9 @@ class PermutationCrossEntropy(OrderingLoss):
         ValueError: if shapes do not fit, values are not finite, the method has no matrix, or the reduction is unknown.
 
     Differentiability: that of the method, in scores and scale; the targets get no gradient.
-    Cost: that of the matrix, O(n^2) memory. Networks with more than 256 items go through blocks of 64 columns that are
-        computed again in the backward pass: O(64 n) memory an example.
+    Cost: that of the matrix, O(n^2) memory. Networks have a fused kernel on the CPU, O(C n) time and O(C) memory an
+        example with C comparators; without it, and for lists with ties, more than 256 items go through blocks of 64
+        columns that are computed again in the backward pass.
     References: Grover et al. 2019, Stochastic Optimization of Sorting Networks via Continuous Relaxations; Petersen et
         al. 2021, Differentiable Sorting Networks for Scalable Sorting and Ranking Supervision, eq. 7.
 
@@ -62,10 +65,34 @@ class PermutationCrossEntropy(OrderingLoss):
     def _rows(self, rows: Rows) -> Tensor:
         x, codes = rows.x, rows.payload.squeeze(-1)
         n = x.shape[1]
+        if n == 1:
+            return 0 * x.squeeze(-1)  # nothing to order, but differentiable
         ordered = codes.sort(-1).values
         first = torch.searchsorted(ordered, codes)  # true rank of the first of each tie
         size = torch.searchsorted(ordered, codes, right=True) - first
-        if isinstance(self.method, ComparatorMethod) and n > _DENSE:
+        method = self.method
+        if not isinstance(method, ComparatorMethod):
+            return _cross_entropy(method.matrix(x, False), first, size) / n**2
+        if values_visible(x, codes) and use_native("PermutationCrossEntropy", x):
+            return self._fused(method, x, first, size)
+        return self._by_columns(x, first, size)
+
+    def _fused(self, method: ComparatorMethod, x: Tensor, first: Tensor, size: Tensor) -> Tensor:
+        """By the kernel that never holds P, but for the lists with ties, which it does not know."""
+        plain = (size == 1).all(-1)
+        if bool(plain.all()):
+            return _network_ops.cross_entropy(x, first, method.network(x.shape[1]), method.distribution)
+        order = torch.cat([where.nonzero().squeeze(-1) for where in (plain, ~plain)])
+        count = int(plain.sum())
+        kept, tied = order[:count], order[count:]
+        parts = [self._by_columns(x[tied], first[tied], size[tied])]
+        if count:
+            parts.insert(0, self._fused(method, x[kept], first[kept], size[kept]))
+        return torch.cat(parts)[order.argsort()]
+
+    def _by_columns(self, x: Tensor, first: Tensor, size: Tensor) -> Tensor:
+        n = x.shape[1]
+        if n > _DENSE:
             return self._in_blocks(x, first, size) / n**2
         return _cross_entropy(self.method.matrix(x, False), first, size) / n**2
 
