@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.dlpack import to_dlpack
+from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from algonets._core.checks import values_visible
 
 __all__ = ["Operator", "view"]
 
-view = to_dlpack
+view: Any = torch._C._to_dlpack  # pyright: ignore[reportAttributeAccessIssue]
 """What a kernel takes for a tensor: the tensor itself would pass through Python's slower ``__dlpack__``."""
 
 
@@ -45,7 +45,9 @@ class Operator:
         self._direct: Any = type(name, (torch.autograd.Function,), steps)
 
     def __call__(self, *arguments: Any) -> Any:
-        if not values_visible(*(a for a in arguments if isinstance(a, Tensor))):
+        tensors = [a for a in arguments if isinstance(a, Tensor)]
+        # The last is `is_grads_batched` of torch.autograd.grad, a vmap of its own.
+        if not values_visible(*tensors) or any(functorch.is_legacy_batchedtensor(t) for t in tensors):
             return self._traced(*arguments)
         if not torch.is_grad_enabled():
             return self._compute(*arguments)

@@ -1,6 +1,9 @@
 """SoftSort: one softmax a rank over the distances to the sorted items; in linear memory where p is 1."""
 
 import numbers
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import torch
@@ -36,7 +39,8 @@ class SoftSort(SortMethod):
         ValueError: if ``temperature`` is not positive and finite, or not a single value; if ``p`` is less than 1 or
             not finite.
 
-    Differentiability: any order for even ``p``; else kinks at ties (one of the one-sided derivatives).
+    Differentiability: any order for even ``p``; else kinks at ties (there the derivative for items just apart, in
+    stable order).
     Cost: ``p = 1``: O(n log n) time, O(n) memory natively, O(n d) more for a payload. Else O(n^2).
     References: Prillo, Eisenschlos 2020, SoftSort: A Continuous Relaxation for the argsort Operator, eq. 4.
 
@@ -58,62 +62,66 @@ class SoftSort(SortMethod):
         require(1 <= float(p) < float("inf"), "SoftSort(p)", "must be at least 1: below, gradients have poles", p)
         self.p = float(p)
 
-    def _linear(self, call: str, x: Tensor, *others: Tensor) -> bool:
-        return self.p == 1 and use_native(call, x, *others)
+    def _places(self, call: str, x: Tensor, *others: Tensor) -> "_Places":
+        """Items in order and the matrix between places, which is the same by ranks and by items."""
+        s, order = torch.sort(x, dim=-1, stable=True)
+        if self.p == 1 and use_native(call, x, *others):
+            gap = (s.diff(dim=-1) / self.temperature).to(x.dtype)
+            return _Places(s, order, partial(kernels.smooth, gap), partial(kernels.collect, gap))
+        matrix = torch.softmax(-self._distance(s) / self.temperature, -1).to(x.dtype)
+        return _Places(s, order, matrix.matmul, matrix.mT.matmul)
+
+    def _distance(self, s: Tensor) -> Tensor:
+        """``|s_i - s_j|^p`` of sorted items."""
+        difference = s.unsqueeze(-1) - s.unsqueeze(-2)
+        if self.p == 1:  # signed by place: equal neighbours have the derivative that they have just apart
+            places = torch.arange(s.shape[-1], device=s.device)
+            return difference * (places[:, None] - places).sign()
+        if self.p == 2:
+            return difference.square()
+        same = difference == 0  # where the higher derivatives of a power have poles
+        return torch.where(same, 0.0, torch.where(same, 1.0, difference).abs().pow(self.p))
 
     def _matrix(self, x: Tensor) -> Tensor:
-        return torch.softmax(self._scores(x), -1)
-
-    def _scores(self, x: Tensor) -> Tensor:
-        """``-|s_i - x_j|^p / temperature``."""
-        difference = torch.sort(x, dim=-1, stable=True).values.unsqueeze(-1) - x.unsqueeze(-2)
-        if self.p == 1:
-            distance = difference.abs()
-        elif self.p == 2:
-            distance = difference.square()
-        else:  # s_i is an item: some distances are 0, where higher derivatives of a power have poles
-            zero = difference == 0
-            distance = torch.where(zero, 0.0, torch.where(zero, 1.0, difference).abs().pow(self.p))
-        return -distance / self.temperature
-
-    def _sorted(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Items in order, their order, and the distances of neighbours in units of the temperature."""
         s, order = torch.sort(x, dim=-1, stable=True)
-        return s, order, (s.diff(dim=-1) / self.temperature).to(x.dtype)
+        matrix = torch.softmax(-self._distance(s) / self.temperature, -1)
+        return torch.zeros_like(matrix).scatter(-1, order.unsqueeze(-2).expand_as(matrix), matrix)
 
     def _sort(self, x: Tensor) -> Tensor:
-        if not self._linear("soft_sort", x):
-            return super()._sort(x)
-        s, _, gap = self._sorted(x)
-        return kernels.smooth(gap, s.unsqueeze(-1)).squeeze(-1)
+        places = self._places("soft_sort", x)
+        return places.smooth(places.s.unsqueeze(-1)).squeeze(-1)
 
     def _apply(self, x: Tensor, payload: Tensor) -> tuple[Tensor, Tensor]:
-        if not self._linear("sort_with", x, payload):
-            return super()._apply(x, payload)
-        s, order, gap = self._sorted(x)
-        moved = payload.gather(1, order.unsqueeze(-1).expand_as(payload))
-        both = kernels.smooth(gap, torch.cat([s.unsqueeze(-1), moved], -1))
+        places = self._places("sort_with", x, payload)
+        moved = payload.gather(1, places.order.unsqueeze(-1).expand_as(payload))
+        both = places.smooth(torch.cat([places.s.unsqueeze(-1), moved], -1))
         return both[..., 0], both[..., 1:]
 
     def _collect(self, x: Tensor, by_rank: Tensor) -> Tensor:
-        if not self._linear("soft_topk", x, by_rank):
-            return super()._collect(x, by_rank)
-        _, order, gap = self._sorted(x)
-        handed = kernels.collect(gap, by_rank)
-        return torch.zeros_like(handed).scatter(1, order.unsqueeze(-1).expand_as(handed), handed)
+        places = self._places("soft_topk", x, by_rank)
+        return places.to_items(places.collect(by_rank))
 
     def _rank(self, x: Tensor) -> Tensor:
-        places = torch.arange(1, x.shape[1] + 1, dtype=x.dtype, device=x.device)
-        return self._average("soft_rank", x, places.expand_as(x))
+        ranks = torch.arange(1, x.shape[1] + 1, dtype=x.dtype, device=x.device)
+        places = self._places("soft_rank", x)
+        return places.to_items(places.smooth(ranks[:, None].expand(*x.shape, 1))).squeeze(-1)
 
     def _mask(self, x: Tensor, k: Tensor) -> Tensor:
         from_top = torch.arange(x.shape[1] - 1, -1, -1, dtype=x.dtype, device=x.device)
-        return self._average("soft_topk", x, (k[:, None] - from_top).clamp(0, 1))
+        kept = (k[:, None] - from_top).clamp(0, 1)
+        places = self._places("soft_topk", x, kept)
+        return places.to_items(places.smooth(kept.unsqueeze(-1))).squeeze(-1)
 
-    def _average(self, call: str, x: Tensor, by_rank: Tensor) -> Tensor:
-        """Average over the places what lies there, ``(B, n)``, one softmax an item."""
-        if not self._linear(call, x, by_rank):
-            return (torch.softmax(self._scores(x), -2).mT @ by_rank.unsqueeze(-1)).squeeze(-1)
-        _, order, gap = self._sorted(x)
-        averages = kernels.smooth(gap, by_rank.unsqueeze(-1)).squeeze(-1)
-        return torch.zeros_like(averages).scatter(-1, order, averages)
+
+@dataclass
+class _Places:
+    """Sorted items ``(B, n)`` and their order; products of ``(B, n, d)`` with the matrix between places, transposed."""
+
+    s: Tensor
+    order: Tensor
+    smooth: Callable[[Tensor], Tensor]
+    collect: Callable[[Tensor], Tensor]
+
+    def to_items(self, by_place: Tensor) -> Tensor:
+        """``(B, n, d)`` from sorted order to that of the items."""
+        return torch.zeros_like(by_place).scatter(1, self.order.unsqueeze(-1).expand_as(by_place), by_place)
