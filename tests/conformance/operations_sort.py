@@ -160,14 +160,12 @@ MATCHING = {
     "ways": ("analytic",),
     "infinite": (-math.inf,),
 }
-STOPS = "how many rounds it takes depends on the values, which compile cannot see"
 operation(
     "sinkhorn",
     "Doubly stochastic scaling",
     sort.sinkhorn,
     scaled,
     reference="Sinkhorn 1964",
-    gaps={"compile": STOPS},
     **MATCHING,
 )
 operation(
@@ -177,7 +175,6 @@ operation(
     "random: tests/sort/test_sinkhorn.py compares frequencies",
     random=True,
     reference="Mena et al. 2018",
-    gaps={"compile": STOPS},
     **MATCHING,
 )
 operation(
@@ -187,7 +184,6 @@ operation(
     assigned,
     differentiability="piecewise constant",
     reference="Jonker, Volgenant 1987",
-    gaps={"compile": "the search for augmenting paths is a loop over values"},
     **{**MATCHING, "ways": ()},
 )
 

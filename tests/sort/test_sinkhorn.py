@@ -233,3 +233,13 @@ def test_the_method_is_shown_and_pickled():
     method = Sinkhorn(0.2, squash=False)
     assert repr(method) == "Sinkhorn(strength=0.2, squash=False, iterations=200, tolerance=1e-11)"
     assert repr(pickle.loads(pickle.dumps(method))) == repr(method)
+
+
+def test_compile_sees_through():
+    x = randn(3, 6).requires_grad_()
+    for function in (lambda v: soft_sort(v, Sinkhorn(0.1)), lambda v: sinkhorn(v.unsqueeze(-1) * v.unsqueeze(-2), 0.5)):
+        torch._dynamo.reset()
+        compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+        torch.testing.assert_close(compiled(x), function(x))
+        gradients = [torch.autograd.grad(f(x).sin().sum(), x)[0] for f in (compiled, function)]
+        torch.testing.assert_close(*gradients)

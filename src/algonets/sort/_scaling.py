@@ -44,7 +44,8 @@ class _Scale(torch.autograd.Function):
 
     @staticmethod
     def forward(logits: Tensor, columns: float, iterations: int, tolerance: float) -> tuple[Tensor, Tensor]:
-        return _solve(logits, columns, iterations, tolerance)
+        solve = _traced_solve if torch.compiler.is_compiling() else _solve
+        return solve(logits, columns, iterations, tolerance)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -102,3 +103,8 @@ def _solve(logits: Tensor, columns: float, iterations: int, tolerance: float) ->
 
 def _error(scaled: Tensor, columns: float) -> Tensor:
     return (scaled.sum(-2) - columns).abs().amax(-1)
+
+
+# A tracer cannot see how many rounds it takes: for it, they are one operator. Elsewhere the call would cost more.
+_traced_solve: Any = torch.library.custom_op("algonets::scale_matrix", _solve, mutates_args=())
+_traced_solve.register_fake(lambda logits, *_: (torch.empty_like(logits), logits.new_empty(logits.shape[0])))

@@ -64,17 +64,7 @@ class _Assignment(torch.autograd.Function):
 
     @staticmethod
     def forward(scores: Tensor) -> Tensor:
-        flat = flatten_batch(scores, 2)
-        n = flat.shape[-1]
-        costs = -flat.to(device="cpu", dtype=torch.float64).numpy()
-        chosen = np.zeros((len(costs), n), dtype=np.int64)
-        for example, cost in enumerate(costs):
-            columns = _shortest_augmenting_paths(cost)
-            if columns is None:
-                reject("hungarian(scores)", "must leave a perfect matching", f"none in example {example}")
-            chosen[example] = columns
-        index = torch.from_numpy(chosen).to(scores.device).unsqueeze(-1)
-        return torch.zeros_like(flat).scatter(-1, index, 1.0).reshape(scores.shape)
+        return _traced_assign(scores) if torch.compiler.is_compiling() else _assign(scores)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -87,6 +77,26 @@ class _Assignment(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int], scores: Tensor) -> tuple[Tensor, int]:
         return _Assignment.apply(scores.movedim(in_dims[0], 0)), 0  # pyright: ignore[reportReturnType]
+
+
+def _assign(scores: Tensor) -> Tensor:
+    """The best permutation matrices ``(*batch, n, n)``."""
+    flat = flatten_batch(scores, 2)
+    n = flat.shape[-1]
+    costs = -flat.to(device="cpu", dtype=torch.float64).numpy()
+    chosen = np.zeros((len(costs), n), dtype=np.int64)
+    for example, cost in enumerate(costs):
+        columns = _shortest_augmenting_paths(cost)
+        if columns is None:
+            reject("hungarian(scores)", "must leave a perfect matching", f"none in example {example}")
+        chosen[example] = columns
+    index = torch.from_numpy(chosen).to(scores.device).unsqueeze(-1)
+    return torch.zeros_like(flat).scatter(-1, index, 1.0).reshape(scores.shape)
+
+
+# For a tracer the search is one operator.
+_traced_assign: Any = torch.library.custom_op("algonets::assignment", _assign, mutates_args=())
+_traced_assign.register_fake(torch.empty_like)
 
 
 def _shortest_augmenting_paths(cost: np.ndarray) -> np.ndarray | None:
