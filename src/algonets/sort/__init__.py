@@ -28,7 +28,9 @@ from algonets.sort.modules import Argsort, Max, Median, Min, Quantile, Rank, Sor
 from algonets.sort.networks import Network
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
+from algonets.sort.projection import Projection
 from algonets.sort.sinkhorn import Sinkhorn, sinkhorn
+from algonets.sort.softsort import SoftSort
 from algonets.sort.sparse_topk import SparseTopK
 from algonets.sort.suggest import suggest_scale
 
@@ -50,10 +52,12 @@ __all__ = [
     "Network",
     "NeuralSort",
     "OddEven",
+    "Projection",
     "Properties",
     "Quantile",
     "Rank",
     "Sinkhorn",
+    "SoftSort",
     "Sort",
     "SortMethod",
     "SortWith",
