@@ -63,16 +63,16 @@ exact_rank = 1 + (place[:, None] > others).sum(-1)
 grid(lambda x, m: sort.soft_rank(x, m)[:, 0], exact_rank, "rank")
 
 # %%
-# The rank of the mover. The exact rank (grey) has no gradient at all; the logistic network's gradient dies within a
-# step, the Cauchy network's reaches over all of them, and that of the projection is zero on the flat parts and
-# constant on the slopes: sparse.
+# The rank of the mover. The exact rank (grey) has no gradient at all. Networks are not symmetric in their items, as the
+# wires are not: the gradient of the logistic one comes in bumps, that of the Cauchy one reaches over all neighbours.
+# The projection's is zero on the flat parts and constant on the slopes: sparse.
 
 grid(lambda x, m: sort.soft_sort(x, m)[:, 2], exact_items.sort(-1).values[:, 2], "median")
 
 # %%
 # The median. It follows the mover only between its neighbours. A gradient below zero says that the median falls when
-# an item rises, which no sort does: logistic networks and the softmax methods do this, the laws that are *monotone*
-# (Cauchy, reciprocal, optimal) never do, nor does the projection.
+# an item rises, which no sort does: logistic networks, the softmax methods and LapSum do this; networks with a
+# *monotone* law (Cauchy, reciprocal, optimal) never do, nor does the projection.
 
 # %%
 # The matrix
