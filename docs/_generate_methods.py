@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from algonets.sort import METHODS, SortMethod
+from algonets.sort import METHODS, ComparatorMethod, SortMethod
 
 __all__ = ["write_table"]
 
@@ -28,14 +28,17 @@ def write_table(path: str | Path) -> None:
 
 def _cells(method: type[SortMethod]) -> list[str]:
     promises = method.properties
-    marks = (promises.rows, promises.columns, promises.sum_preserving, promises.monotone, promises.sparse)
     has = "all" if method.abilities >= set(ABILITIES) else ", ".join(a for a in ABILITIES if a in method.abilities)
+    sums = [_mark(promises.rows), _mark(promises.columns)] if "matrix" in method.abilities else ["-", "-"]
+    values = [_mark(promises.sum_preserving), _mark(promises.monotone)] if "sort" in method.abilities else ["-", "-"]
+    if issubclass(method, ComparatorMethod):
+        values[1] = "by the law"
     name = f"{{class}}`~algonets.sort.{method.__name__}`"
-    return [name, has, *(_mark(mark) for mark in marks), promises.differentiability, promises.cost]
+    return [name, has, *sums, *values, _mark(promises.sparse), promises.differentiability, promises.cost]
 
 
-def _mark(value: bool | str) -> str:
-    return value if isinstance(value, str) else "yes" if value else "no"
+def _mark(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _line(cells) -> str:
