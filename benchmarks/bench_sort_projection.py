@@ -66,7 +66,7 @@ def main() -> None:
         ("soft_sort", lambda x: soft_sort(x, method), torchsort.soft_sort),
     ]
     save("sort_projection", about, [against_torchsort(*pair, n) for pair in pairs for n in SIZES])
-    save("sort_projection_float32", about, [error_of_values(strength) for strength in (1e-2, 1e-4, 1e-6)])
+    save("sort_projection_float32", about, [error_of_values(strength) for strength in (30.0, 1.0, 1e-2, 1e-4, 1e-6)])
     operations = [("values", lambda x: soft_sort(x, linear)), ("ranks", lambda x: soft_rank(x, linear))]
     save("softsort_growth", about, [growth(*job, 10**k) for job in operations for k in (3, 4, 5, 6)])
 

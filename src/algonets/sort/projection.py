@@ -106,4 +106,6 @@ def _kind_of(regularization: Any) -> tuple[int, float]:
         reject_type(call, "must be a string or a number", regularization, remedy)
     p = float(regularization)
     require(1 < p <= 2, call, "must be in (1, 2]: beyond 2 gradients have poles", regularization, remedy)
-    return POWER, 1 / (p - 1)
+    power = 1 / (p - 1)
+    whole = round(power)
+    return POWER, float(whole) if abs(power - whole) < 1e-12 * power else power  # 4/3 means 3: no call of pow
