@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from algonets._core.checks import values_visible
+from algonets._core.compiling import constant_result
 from algonets.sort.networks import Kind, Network, SwapLaw, named
 
 __all__ = [
@@ -167,7 +168,7 @@ def plan(network: Network, device: torch.device, transposed: bool) -> Plan:
     return _constant_plan(network.kind, network.n, network.own, device, transposed)
 
 
-@torch.compiler.assume_constant_result
+@constant_result
 def _constant_plan(kind: Kind, n: int, own: tuple, device: torch.device, transposed: bool) -> Plan:
     return _build_plan(named(kind, n, own), device, transposed)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from algonets._core.checks import check_at_least
+from algonets._core.compiling import constant_result
 from algonets._core.errors import reject, reject_type
 
 __all__ = ["CHECKED_WIRES", "Network", "SwapLaw", "batcher", "bitonic", "first_wires", "from_pairs", "odd_even"]
@@ -150,7 +151,7 @@ def from_pairs(n: int | None, pairs: Any) -> Network:
 # On the CPU explicitly, whatever torch.device(...) is in force at the first call.
 
 
-@torch.compiler.assume_constant_result
+@constant_result
 def named(kind: Kind, n: int, own: tuple[tuple[int, int], ...] = ()) -> Network:
     """The one network of a family for ``n`` items, or of checked pairs."""
     return _named(kind, n, own)
