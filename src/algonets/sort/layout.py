@@ -50,7 +50,9 @@ class Items:
         require(x.ndim >= 1, first, "must have at least one dimension", x)
         if isinstance(dim, bool) or not isinstance(dim, int):
             reject_type(f"{call}(dim)", "must be an integer", dim)
-        require(-x.ndim <= dim < x.ndim, f"{call}(dim)", f"must be a dimension of {name}, of shape {tuple(x.shape)}", dim)
+        require(
+            -x.ndim <= dim < x.ndim, f"{call}(dim)", f"must be a dimension of {name}, of shape {tuple(x.shape)}", dim
+        )
         self.call, self.dim = call, dim % x.ndim
         self.dtype = x.dtype
         # Views that change nothing would each cost a node of the graph: microseconds, twice.
