@@ -156,8 +156,12 @@ def _constrained(
         pairs = [(function(x), dense_jacobian(function, x)) for function in (h, g)]
         return Model(gradient_of(values)(x), hessian, *pairs)
 
+    def measure(conditions: Tensor, w: Tensor) -> Tensor:
+        # Relative to x alone: the multipliers of an infeasible problem grow without bound.
+        return relative_measure(conditions, w[:, : sizes[0]])
+
     start = torch.cat([x, x.new_zeros(packing.rows, sizes[1]), x.new_ones(packing.rows, sizes[2])], 1)
-    return constrained_task("argmin", packing, Problem(residual), model, start, sizes, settings, multipliers)
+    return constrained_task("argmin", packing, Problem(residual), model, start, sizes, settings, measure, multipliers)
 
 
 def constrained_task(
@@ -168,6 +172,7 @@ def constrained_task(
     start: Tensor,
     sizes: list[int],
     settings: Settings,
+    measure: Callable[[Tensor, Tensor], Tensor],
     multipliers: bool,
 ) -> Solution:
     """Solve and differentiate the optimality conditions on rows ``(x, nu, lambda)``."""
@@ -175,7 +180,7 @@ def constrained_task(
         reject_type(f"{call}(backward)", "must be Implicit(...) under constraints", settings.backward)
 
     def solve(w: Tensor, tolerance: float, max_iterations: int) -> Outcome:
-        return solve_kkt(problem, model, w, sizes, Stopping(tolerance, max_iterations, relative_measure))
+        return solve_kkt(problem, model, w, sizes, Stopping(tolerance, max_iterations, measure))
 
     def unpack(w: Tensor) -> Any:
         x, nu, multiplier = w.split(sizes, 1)

@@ -46,22 +46,25 @@ class Problem:
     slope: Rows | None = None
     project: Rows | None = None
 
-    def dense(self, z: Tensor) -> Tensor:
-        """Return the Jacobian of each example."""
-        return self.jacobian(z) if self.jacobian is not None else dense_jacobian(self.residual, z)
+    def dense(self, z: Tensor, tracked: bool = False) -> Tensor:
+        """Return the Jacobian of each example; ``tracked`` is as of :func:`dense_jacobian`."""
+        return self.jacobian(z) if self.jacobian is not None else dense_jacobian(self.residual, z, tracked)
 
     def height(self, z: Tensor) -> Tensor:
         """Return what a line search decreases."""
         return self.merit(z) if self.merit is not None else 0.5 * self.residual(z).square().sum(1)
 
 
-def dense_jacobian(function: Rows, z: Tensor) -> Tensor:
+def dense_jacobian(function: Rows, z: Tensor, tracked: bool = False) -> Tensor:
     """Return ``d function_i / d z_j`` of each example, ``(B, M, D)``, by M products at once.
 
-    Differentiable, and right, under the transforms of ``torch.func``; a constant otherwise.
+    Differentiable under the transforms of ``torch.func`` and where it is ``tracked``; a constant otherwise.
     Time M backward passes, memory O(M B D).
     """
     if not transformed():
+        if tracked:
+            point = z if z.requires_grad else z.detach().requires_grad_()
+            return transposed_columns(function(point), point, create_graph=True)
         value, point = _graph(function, z)
         return transposed_columns(value, point).detach()
     value, pull = torch.func.vjp(function, z)  # pyright: ignore[reportAssignmentType]
@@ -70,14 +73,15 @@ def dense_jacobian(function: Rows, z: Tensor) -> Tensor:
     return rows.movedim(0, 1)
 
 
-def transposed_columns(value: Tensor, point: Tensor) -> Tensor:
+def transposed_columns(value: Tensor, point: Tensor, create_graph: bool = False) -> Tensor:
     """Return the Jacobian ``(B, M, D)`` from a graph of ``value`` over ``point``."""
     units = torch.eye(value.shape[1], dtype=value.dtype, device=value.device)
     cotangents = units.unsqueeze(1).expand(-1, *value.shape)
+    settings = {"retain_graph": True, "create_graph": create_graph}
     try:
-        rows = vector_product(value, point, cotangents, retain_graph=True, is_grads_batched=True)
+        rows = vector_product(value, point, cotangents, is_grads_batched=True, **settings)
     except RuntimeError:  # an operation of the step without a batching rule
-        found = [vector_product(value, point, cotangent, retain_graph=True) for cotangent in cotangents]
+        found = [vector_product(value, point, cotangent, **settings) for cotangent in cotangents]
         rows = torch.stack(found) if found else value.new_zeros(0, *point.shape)
     return rows.movedim(0, 1)
 

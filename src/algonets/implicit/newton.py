@@ -38,8 +38,7 @@ class Newton(AbstractSolver):
         TypeError: ``linear`` is no linear solver.
         ValueError: ``backtracking`` is negative.
 
-    Differentiability: unrolled, Jacobians and step sizes are constants; one update at the solution carries the
-    right first derivative. Unrolling always solves densely.
+    Differentiability: unrolled, step sizes are constants; unrolling always solves densely.
     Cost: with ``Dense`` an iteration takes D backward passes and O(batch D^3), memory O(batch D^2).
     References: J. Nocedal, S. Wright, Numerical Optimization, 2006, chapters 3 and 11.
 
@@ -77,10 +76,8 @@ class Newton(AbstractSolver):
             step = backtrack(problem.height, z.detach(), plain, slope, self.backtracking)
         if not (torch.is_grad_enabled() and residual.requires_grad):
             return z + step.unsqueeze(1) * plain, ()
-        # The same numbers, attached to the residual: z - t J^-1 F with J and t as constants.
-        with torch.no_grad():
-            matrix = operator.dense()
-        return z + step.unsqueeze(1) * solve_dense(matrix, -residual), ()
+        # The same numbers with gradients. With a constant Jacobian they would lag behind the iterate by an update.
+        return z + step.unsqueeze(1) * solve_dense(problem.dense(z, tracked=True), -residual), ()
 
 
 def backtrack(height: Callable[[Tensor], Tensor], z: Tensor, direction: Tensor, slope: Tensor, most: int) -> Tensor:

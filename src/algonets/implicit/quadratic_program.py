@@ -14,7 +14,7 @@ from algonets.implicit.interior_point import Model, kkt_residual
 from algonets.implicit.layer import Settings
 from algonets.implicit.linearise import Problem
 from algonets.implicit.packing import Packing
-from algonets.implicit.solution import OnFailure, Solution
+from algonets.implicit.solution import OnFailure, Solution, rms
 
 __all__ = ["quadratic_program"]
 
@@ -49,7 +49,7 @@ def quadratic_program(
         G, h: Inequalities ``(*batch, m, n)`` and ``(*batch, m)``. All leading dimensions broadcast.
         backward: An :class:`Implicit`; ``Implicit(Dense())`` by default.
         multipliers: Return ``(x, nu, lambda)`` as the value.
-        tolerance: Largest ``rms(conditions) / (1 + rms(x))`` of a programme.
+        tolerance: Largest ``rms(conditions) / (1 + rms(q) + rms(b) + rms(h))`` of a programme.
         max_iterations: Most steps, ``>= 0``.
         on_failure: As of :func:`fixed_point`.
 
@@ -114,6 +114,10 @@ def quadratic_program(
     def model(x: Tensor, nu: Tensor, multiplier: Tensor) -> Model:
         return Model(_times(Q, x) + q_rows, Q, (_times(A, x) - b, A), (_times(G, x) - h, G))
 
+    def measure(residual: Tensor, w: Tensor) -> Tensor:
+        return rms(residual) / scale
+
+    scale = 1 + rms(q_rows.detach()) + rms(b.detach()) + rms(h.detach())
     packing = Packing("quadratic_program(q)", q.expand(*batch, n), 1)
     packing.dtype = wide
     chosen = Implicit(Dense()) if backward is None else backward
@@ -121,7 +125,7 @@ def quadratic_program(
     problem = Problem(conditions, jacobian=jacobian)
     with torch.no_grad():
         start = _start(Q, q_rows, A, b, G, h)
-    return constrained_task("quadratic_program", packing, problem, model, start, sizes, settings, multipliers)
+    return constrained_task("quadratic_program", packing, problem, model, start, sizes, settings, measure, multipliers)
 
 
 def _start(Q: Tensor, q: Tensor, A: Tensor, b: Tensor, G: Tensor, h: Tensor) -> Tensor:
