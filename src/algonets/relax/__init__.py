@@ -1,0 +1,25 @@
+"""Any Python function becomes a differentiable layer: every comparison is a probability, branches are averaged.
+
+``algonets.relax`` itself is the decorator; the names of this package are its attributes too, so that
+``algonets.relax.scale`` works beside ``@algonets.relax``.
+"""
+
+from algonets.relax.builtin_calls import argmax, argmin, equal
+from algonets.relax.decorator import Relaxed, relax
+from algonets.relax.errors import RelaxSyntaxError, ResidualMassWarning, UnreachedPathsError
+from algonets.relax.report import Decision, Report
+from algonets.relax.scaling import scale
+
+__all__ = [
+    "Decision",
+    "RelaxSyntaxError",
+    "Relaxed",
+    "Report",
+    "ResidualMassWarning",
+    "UnreachedPathsError",
+    "argmax",
+    "argmin",
+    "equal",
+    "relax",
+    "scale",
+]

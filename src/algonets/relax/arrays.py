@@ -1,0 +1,419 @@
+"""Arrays of a program: lists of cells while they are addressed one by one, one tensor while they are used whole."""
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from algonets.relax.values import _BINARY, Bool, Integer, Operators, as_integer, number
+
+if TYPE_CHECKING:
+    from algonets.relax.runtime import Runtime
+
+__all__ = ["Array", "Journal"]
+
+_INTEGER_OPS = {operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod}
+
+
+class Journal(dict):
+    """What was written since a branch or loop began: ``(array, offset)`` to the old value, for undoing and merging.
+
+    Offset ``None`` stands for the whole array, whose old value is a snapshot.
+    """
+
+    def __init__(self, parent: "Journal | None"):
+        super().__init__()
+        self.parent = parent
+
+
+class Array(Operators):
+    """An array of every example, with the identity of a Python object: two names of it see the same writes.
+
+    ``cells`` hold plain numbers, tensors ``(B,)`` or ``(1,)``, soft booleans, integers or arrays; ``tensor`` is
+    ``(*shape, B)``. At least one of them is there, and both agree.
+    """
+
+    __slots__ = ("cells", "holds_indices", "is_list", "rt", "shape", "tensor")
+
+    def __init__(self, rt: "Runtime", shape: Sequence[int], cells: list | None, tensor: Tensor | None = None):
+        self.rt = rt
+        self.shape = tuple(shape)
+        self.cells = cells
+        self.tensor = tensor
+        self.holds_indices = False
+        self.is_list = False
+
+    @classmethod
+    def of(cls, rt: "Runtime", tensor: Tensor) -> Any:
+        """Wrap a tensor whose last dimension is the batch; a number of each example stays unwrapped."""
+        if tensor.ndim == 1:
+            return wrap_cell(rt, tensor)
+        return cls(rt, tensor.shape[:-1], None, tensor)
+
+    @classmethod
+    def listed(cls, rt: "Runtime", items: Sequence[Any]) -> "Array":
+        """A Python list."""
+        array = cls(rt, (len(items),), list(items))
+        array.is_list = True
+        return array
+
+    # ---- representations
+
+    def cell_list(self) -> list:
+        """Return the cells in row-major order."""
+        if self.cells is None:
+            tensor: Tensor = self.tensor  # pyright: ignore[reportAssignmentType]
+            rows = tensor.reshape(math.prod(self.shape), tensor.shape[-1]).unbind(0)
+            self.cells = list(rows) if tensor.is_floating_point() else [wrap_cell(self.rt, row) for row in rows]
+        return self.cells
+
+    def tensor_form(self) -> Tensor:
+        """Return ``(*shape, B)``: floating numbers or probabilities, int64 or bool where every cell is exact."""
+        if self.tensor is None:
+            self.tensor = stack_cells(self.rt, self.cells).reshape((*self._full_shape(), -1))  # pyright: ignore
+        return self.tensor
+
+    def _full_shape(self) -> tuple[int, ...]:
+        nested = self.cells and isinstance(self.cells[0], Array)
+        return (*self.shape, *(self.cells[0]._full_shape() if nested else ()))  # pyright: ignore
+
+    @property
+    def is_soft_bool(self) -> bool:
+        """Whether the cells are truth values."""
+        if self.tensor is not None and self.tensor.dtype == torch.bool:
+            return True
+        return bool(self.cells) and all(isinstance(c, bool | Bool) for c in self.cells)  # pyright: ignore
+
+    def numbers(self) -> Tensor:
+        """Return the tensor for arithmetic: truth values as 0 and 1."""
+        tensor = self.tensor_form()
+        return tensor.long() if tensor.dtype == torch.bool else tensor
+
+    def floats(self) -> Tensor:
+        """Return the tensor in the dtype of the program."""
+        return self.tensor_form().to(self.rt.dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def rows(self) -> Iterator[Any]:
+        """Iterate over the first dimension, as a loop over a tensor does."""
+        return (self.get(k) for k in range(self.shape[0]))
+
+    def copy(self) -> "Array":
+        """A second array with the same contents."""
+        twin = Array(self.rt, self.shape, None if self.cells is None else list(self.cells), self.tensor)
+        twin.is_list, twin.holds_indices = self.is_list, self.holds_indices
+        if twin.cells and isinstance(twin.cells[0], Array):
+            twin.cells = [cell.copy() for cell in twin.cells]
+        return twin
+
+    # ---- reading
+
+    def get(self, index: Any) -> Any:
+        """Read ``a[index]``."""
+        if index.__class__ is int and len(self.shape) == 1:
+            if not -self.shape[0] <= index < self.shape[0]:
+                raise IndexError(f"index {index} is out of range for an array of length {self.shape[0]}")
+            return self.cell_list()[index]
+        parts = index if isinstance(index, tuple) else (index,)
+        if self.cells and isinstance(self.cells[0], Array):
+            inner = Array(self.rt, self.shape, list(range(len(self.cells)))).get(parts[0])
+            if inner.__class__ is int:
+                return self.cells[inner] if len(parts) == 1 else self.cells[inner].get(parts[1:])
+            return Array.of(self.rt, self.tensor_form()).get(index)
+        if self.cells is not None or len(parts) == len(self.shape):
+            offset = self._offset(parts)
+            if offset is not None:
+                return self.cell_list()[offset]
+        if all(part is None or isinstance(part, int | slice) or part is Ellipsis for part in parts):
+            if self.cells is not None and len(self.shape) == 1 and isinstance(parts[0], slice) and len(parts) == 1:
+                part = Array(self.rt, (len(self.cells[parts[0]]),), self.cells[parts[0]])
+                part.is_list, part.holds_indices = self.is_list, self.holds_indices
+                return part
+            return self._wrapped(self.tensor_form()[self._checked(parts)])
+        return self._soft_read(parts)
+
+    def _wrapped(self, tensor: Tensor) -> Any:
+        if self.is_soft_bool and tensor.is_floating_point():
+            return Bool(self.rt, tensor) if tensor.ndim == 1 else Array(self.rt, tensor.shape[:-1], None, tensor)
+        return Array.of(self.rt, tensor)
+
+    def _checked(self, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        if Ellipsis not in parts:
+            given = sum(part is not None for part in parts)
+            if given > len(self.shape):
+                raise IndexError(f"{given} indices for an array of {len(self.shape)} dimensions")
+            return parts
+        given = sum(part is not None and part is not Ellipsis for part in parts)
+        where = parts.index(Ellipsis)
+        return parts[:where] + (slice(None),) * (len(self.shape) - given) + parts[where + 1 :]
+
+    def _offset(self, parts: tuple[Any, ...]) -> int | None:
+        """Return the position of one exactly addressed cell."""
+        if len(parts) != len(self.shape):
+            return None
+        offset = 0
+        for part, size in zip(parts, self.shape):
+            if part.__class__ is not int:
+                return None
+            if not -size <= part < size:
+                raise IndexError(f"index {parts} is out of range for an array of shape {self.shape}")
+            offset = offset * size + part % size
+        return offset
+
+    def _soft_read(self, parts: tuple[Any, ...]) -> Any:
+        tensor = self.tensor_form()
+        dim = 0
+        for part in self._checked(parts):
+            index = as_integer(self.rt, part)
+            if isinstance(index, Integer):
+                tensor = contract(self.rt, tensor, dim, index)
+                continue
+            if index is None and not (part is None or isinstance(part, slice)):
+                bad_index(part)
+            tensor = tensor[(slice(None),) * dim + (part,)]
+            dim += not isinstance(part, int)
+        return self._wrapped(tensor)
+
+    # ---- writing
+
+    def set(self, index: Any, value: Any) -> None:
+        """Write ``a[index] = value``."""
+        parts = index if isinstance(index, tuple) else (index,)
+        if self.cells and isinstance(self.cells[0], Array) and len(parts) > 1:
+            self.get(parts[0]).set(parts[1:], value)
+            return
+        offset = self._offset(parts)
+        if offset is not None:
+            self.write(offset, value)
+            return
+        if any(isinstance(as_integer(self.rt, part), Integer) for part in parts):
+            self._soft_write(parts, value)
+            return
+        if not all(isinstance(part, int | slice) or part is Ellipsis for part in parts):
+            bad_index(next(part for part in parts if not isinstance(part, int | slice)))
+        chosen = torch.arange(math.prod(self.shape)).reshape(self.shape)[self._checked(parts)]
+        offsets = chosen.flatten().tolist()
+        if isinstance(value, Array):
+            if value.shape == tuple(chosen.shape):
+                values = list(value.cell_list())
+            else:
+                tensor = value.tensor_form()
+                wide = tensor.expand(*chosen.shape, tensor.shape[-1])
+                values = list(Array(self.rt, chosen.shape, None, wide).cell_list())
+        else:
+            values = [value] * len(offsets)
+        for offset, cell in zip(offsets, values):
+            self.write(offset, cell)
+
+    def write(self, offset: int, value: Any) -> None:
+        """Write one cell, noting its old value."""
+        cells = self.cell_list()
+        journal = self.rt.journal
+        if journal is not None and (self, None) not in journal:
+            journal.setdefault((self, offset), cells[offset])
+        cells[offset] = value
+        self.tensor = None
+
+    def write_whole(self, cells: list | None, tensor: Tensor | None) -> None:
+        """Replace all contents, noting the old ones."""
+        journal = self.rt.journal
+        if journal is not None and (self, None) not in journal:
+            old = self.contents()
+            for key in [key for key in journal if key[0] is self]:
+                before = journal.pop(key)
+                patched = list(self.cell_list()) if old[0] is None else old[0]
+                patched[key[1]] = before
+                old = (patched, None)
+            journal[self, None] = old
+        self.cells, self.tensor = cells, tensor
+
+    def contents(self) -> tuple[list | None, Tensor | None]:
+        """A snapshot of the contents."""
+        return (None if self.cells is None else list(self.cells), self.tensor)
+
+    def _soft_write(self, parts: tuple[Any, ...], value: Any) -> None:
+        parts = self._checked(parts)
+        weight: Tensor | None = None
+        for dim, size in enumerate(self.shape):
+            part = parts[dim] if dim < len(parts) else slice(None)
+            index = as_integer(self.rt, part)
+            if isinstance(index, Integer):
+                row = position_weights(self.rt, index, size)
+            elif index is not None or isinstance(part, slice):
+                row = torch.zeros(size, 1, dtype=torch.bool, device=self.rt.device)
+                row[part] = True
+            else:
+                bad_index(part)
+            row = row.reshape(*[1] * dim, size, *[1] * (len(self.shape) - 1 - dim), row.shape[-1])
+            weight = row if weight is None else weight * row
+        source = value.tensor_form() if isinstance(value, Array) else as_tensor(self.rt, value)
+        merged = self.rt.merge_tensors(weight, source, self.tensor_form())  # pyright: ignore[reportArgumentType]
+        self.write_whole(None, merged)
+
+    # ---- operators
+
+    def combined(self, op: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+        """Apply a binary operator with an array on either side."""
+        left, right = self._operand(a), self._operand(b)
+        if left is NotImplemented or right is NotImplemented:
+            return NotImplemented
+        kinds = [x.dtype.is_floating_point if isinstance(x, Tensor) else isinstance(x, float) for x in (left, right)]
+        if any(kinds) or op not in _INTEGER_OPS:
+            dtype = self.rt.dtype
+            left, right = (x.to(dtype) if isinstance(x, Tensor) else x for x in (left, right))
+        return Array.of(self.rt, op(left, right))
+
+    def _operand(self, value: Any) -> Any:
+        if isinstance(value, Array):
+            return value.numbers()
+        value = as_integer(self.rt, value) if isinstance(value, Integer | Bool) and _certain(value) else value
+        if isinstance(value, Integer):
+            exact = value.exact
+            return value.expectation() if exact is None else exact
+        value = number(self.rt, value)
+        return value if isinstance(value, Tensor | int | float) else NotImplemented
+
+    def repeated(self, times: Any) -> "Array":
+        """``[...] * times`` of a list."""
+        if times.__class__ is not int:
+            raise TypeError("a list can be repeated an exact integer number of times only")
+        return Array.listed(self.rt, self.cell_list() * times)
+
+
+def _certain(value: Bool | Integer) -> bool:
+    return value.exact if isinstance(value, Bool) else value.exact is not None
+
+
+def _operators() -> None:
+    def forward(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def apply(self: Array, other: Any) -> Any:
+            if self.is_list and op is operator.mul:
+                return self.repeated(other)
+            if self.is_list and op is operator.add and isinstance(other, Array) and other.is_list:
+                return Array.listed(self.rt, [*self.cell_list(), *other.cell_list()])
+            return self.combined(op, self, other)
+
+        return apply
+
+    def backward(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def apply(self: Array, other: Any) -> Any:
+            if self.is_list and op is operator.mul:
+                return self.repeated(other)
+            return self.combined(op, other, self)
+
+        return apply
+
+    for name, op in _BINARY.items():
+        setattr(Array, f"__{name}__", forward(op))
+        setattr(Array, f"__r{name}__", backward(op))
+    setattr(Array, "__neg__", lambda self: self.combined(operator.mul, self, -1))  # noqa: B010
+    setattr(Array, "__pos__", lambda self: self)  # noqa: B010
+
+
+_operators()
+
+
+def wrap_cell(rt: "Runtime", tensor: Tensor) -> Any:
+    """Wrap a number of each example by its dtype."""
+    if tensor.is_floating_point():
+        return tensor
+    return Bool(rt, tensor) if tensor.dtype == torch.bool else Integer(rt, [(tensor, None)])
+
+
+def as_tensor(rt: "Runtime", value: Any) -> Tensor:
+    """Return a number of each example as a tensor ``(B,)`` or ``(1,)`` of its own kind."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Bool):
+        return value.p
+    if isinstance(value, Integer):
+        exact = value.exact
+        return value.expectation() if exact is None else exact
+    if isinstance(value, bool):
+        return rt.constant(value, torch.bool)
+    if isinstance(value, int):
+        return rt.constant(value, torch.int64)
+    if isinstance(value, float):
+        return rt.constant(value, rt.dtype)
+    raise TypeError(f"a relaxed program computes with numbers and tensors, not with {value!r}")
+
+
+def stack_cells(rt: "Runtime", cells: list | None) -> Tensor:
+    """Stack cells into ``(n, ..., B)``; the dtype is floating unless all cells are exact integers or truth values."""
+    if not cells:
+        return torch.zeros(0, 1, dtype=rt.dtype, device=rt.device)
+    if isinstance(cells[0], Array):
+        parts = [cell.tensor_form() for cell in cells]
+    elif all(cell.__class__ is float for cell in cells):
+        return torch.tensor(cells, dtype=rt.dtype, device=rt.device).unsqueeze(-1)
+    else:
+        parts = [as_tensor(rt, cell) for cell in cells]
+    if len({part.dtype for part in parts}) > 1:
+        parts = [part.to(rt.dtype) for part in parts]
+    wide = max(part.shape[-1] for part in parts)
+    if min(part.shape[-1] for part in parts) == 0:
+        wide = 0
+    return torch.stack([part if part.shape[-1] == wide else part.expand(*part.shape[:-1], wide) for part in parts])
+
+
+def position_weights(rt: "Runtime", index: Integer, size: int) -> Tensor:
+    """Return ``(size, B)``: the probability of each position, a bool tensor where the index is certain."""
+    positions = torch.arange(size, device=rt.device).unsqueeze(-1)
+    exact = index.exact
+    if exact is not None:
+        wrapped = torch.where(exact < 0, exact + size, exact)
+        rt.check_range(wrapped, size)
+        return positions == wrapped.clamp(0, size - 1)
+    rows: list[Any] = [None] * size
+    spread: Any = None
+    lost = False
+    for value, weight in index.atoms:
+        if isinstance(value, Tensor):
+            part = (positions == torch.where(value < 0, value + size, value)).to(rt.dtype)
+            part = part if weight is None else part * weight
+            spread = part if spread is None else spread + part
+            lost = True
+        elif -size <= value < size:
+            row = rt.full(1.0) if weight is None else weight
+            rows[value % size] = row if rows[value % size] is None else rows[value % size] + row
+        else:
+            lost = True
+    weights = stack_cells(rt, [0.0 if row is None else row for row in rows])
+    weights = weights if spread is None else weights + spread
+    if lost:  # mass on positions that do not exist: condition on those that do
+        weights = weights / weights.sum(0).clamp_min(torch.finfo(rt.dtype).tiny)
+    return weights
+
+
+def contract(rt: "Runtime", tensor: Tensor, dim: int, index: Integer) -> Tensor:
+    """Read ``tensor`` at a position of each example: a gather where it is certain, else an expectation."""
+    size = tensor.shape[dim]
+    exact = index.exact
+    if exact is None:
+        weights = position_weights(rt, index, size)
+        shape = [1] * (tensor.ndim - 1) + [weights.shape[-1]]
+        shape[dim] = size
+        return (tensor.to(rt.dtype) * weights.reshape(shape)).sum(dim)
+    wrapped = torch.where(exact < 0, exact + size, exact)
+    rt.check_range(wrapped, size)
+    wrapped = wrapped.clamp(0, size - 1)
+    batch = max(tensor.shape[-1], wrapped.shape[-1])
+    tensor = tensor.expand(*tensor.shape[:-1], batch)
+    where = wrapped.expand(batch).reshape([1] * (tensor.ndim - 1) + [batch])
+    shape = list(tensor.shape)
+    shape[dim] = 1
+    return tensor.gather(dim, where.expand(shape)).squeeze(dim)
+
+
+def bad_index(part: Any) -> None:
+    """Refuse an index that is not an integer."""
+    given = "a real number of each example" if isinstance(part, Tensor) else repr(part)
+    raise TypeError(
+        f"an index of a relaxed program must be an integer, a slice with exact bounds or an argmin, got {given}. "
+        "Keep it an integer: assign integers to it in every branch."
+    )
