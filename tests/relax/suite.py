@@ -204,7 +204,7 @@ def while_true(a, t):
 
 @program((4, 3))
 def two_dimensional(a):
-    height, width = a.shape if hasattr(a, "shape") else (len(a), len(a[0]))
+    height, width = len(a), len(a[0])
     best = -9.0
     for i in range(height):
         for j in range(width):
@@ -334,7 +334,7 @@ def slices(a):
     b[0] = 5.0
     a[3:5] = [1.0, 2.0]
     if a[0] > a[5]:
-        a[2:] = b[-1:] * 4
+        a[2:] = [a[1], b[0], 3.0, 4.0]
     return a, b[1:], a[-2]
 
 

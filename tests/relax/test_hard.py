@@ -68,6 +68,8 @@ def test_hard_keeps_kinds(name):
 
 @every_program
 def test_soft_tends_to_hard(name):
+    if name == "scaled":
+        pytest.skip("it sets its own scale")
     relaxed, shapes = PROGRAMS[name]
     args = draw(shapes, 20, seed=1)
     hard, soft = relaxed(*args), relaxed.soft(*args, distribution=Logistic(1e-9))
@@ -81,7 +83,7 @@ def test_soft_has_finite_gradients(name):
     args = [a.requires_grad_() if isinstance(a, torch.Tensor) else a for a in draw(shapes, 5, seed=2)]
     result = relaxed.soft(*args, distribution=Logistic(0.2))
     parts = [r for r in (result if isinstance(result, tuple) else (result,)) if r.requires_grad]
-    assert parts or name in ()
+    assert parts
     sum(part.sum() for part in parts).backward()
     for arg in args:
         if isinstance(arg, torch.Tensor) and arg.grad is not None:

@@ -138,7 +138,7 @@ def surely_assigned(body: Sequence[ast.stmt]) -> set[str]:
 
 
 def index_names(body: Sequence[ast.stmt], returns_index: bool) -> set[str]:
-    """Variables whose integers may become an index, with the arrays that hold such integers.
+    """Variables whose integers may become an index or decide a comparison, with the arrays that hold such integers.
 
     These keep the probability of each value when branches differ; any other integer becomes its mean.
     """
@@ -151,6 +151,10 @@ def index_names(body: Sequence[ast.stmt], returns_index: bool) -> set[str]:
             for argument in item.args:
                 if isinstance(argument, ast.Name | ast.BinOp):
                     found |= names_read(argument)
+        elif isinstance(item, ast.Compare):
+            for operand in (item.left, *item.comparators):
+                if isinstance(operand, ast.Name | ast.BinOp):
+                    found |= names_read(operand)
         elif returns_index and isinstance(item, ast.Return):
             found |= names_read(item.value)
     size = -1

@@ -355,10 +355,14 @@ def stack_cells(rt: "Runtime", cells: list | None) -> Tensor:
         parts = [as_tensor(rt, cell) for cell in cells]
     if len({part.dtype for part in parts}) > 1:
         parts = [part.to(rt.dtype) for part in parts]
-    wide = max(part.shape[-1] for part in parts)
-    if min(part.shape[-1] for part in parts) == 0:
-        wide = 0
+    wide = common_batch(parts)
     return torch.stack([part if part.shape[-1] == wide else part.expand(*part.shape[:-1], wide) for part in parts])
+
+
+def common_batch(tensors: Sequence[Tensor]) -> int:
+    """The batch of several tensors, each of which has it or 1."""
+    sizes = {tensor.shape[-1] for tensor in tensors}
+    return 0 if 0 in sizes else max(sizes)
 
 
 def position_weights(rt: "Runtime", index: Integer, size: int) -> Tensor:
@@ -402,7 +406,7 @@ def contract(rt: "Runtime", tensor: Tensor, dim: int, index: Integer) -> Tensor:
     wrapped = torch.where(exact < 0, exact + size, exact)
     rt.check_range(wrapped, size)
     wrapped = wrapped.clamp(0, size - 1)
-    batch = max(tensor.shape[-1], wrapped.shape[-1])
+    batch = common_batch([tensor, wrapped])
     tensor = tensor.expand(*tensor.shape[:-1], batch)
     where = wrapped.expand(batch).reshape([1] * (tensor.ndim - 1) + [batch])
     shape = list(tensor.shape)

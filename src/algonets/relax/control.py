@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from algonets._core.errors import reject
 from algonets.relax.arrays import Array, Journal
 from algonets.relax.merging import merge, merge_many
 from algonets.relax.values import UNREACHED, Bool
@@ -255,7 +256,7 @@ class Loop(Exits):
 
     def _drained(self) -> bool:
         rt = self.rt
-        return rt.dynamic and rt.negligible(rt.mass())
+        return rt.dynamic and rt.negligible(rt.mass(), empty=True)
 
     def test(self, condition: Any, state: tuple) -> bool:
         """The condition of a ``while`` at the begin of a pass: those for whom it fails leave."""
@@ -269,10 +270,17 @@ class Loop(Exits):
                 return self._cut()
             self.passes += 1
             return chance
+        if rt.dynamic and not rt.visible:
+            reject(
+                f"line {self.line}: a while loop",
+                "cannot look at values under torch.compile, vmap or on the meta device",
+                "loops='dynamic'",
+                "Pass loops='static' and max_iterations.",
+            )
         inside = both(rt.alive, chance.p)
         self.park(rest(chance.p) if rt.alive is None else _minus(rt.alive, inside), state)
         rt.alive = inside
-        if rt.dynamic and rt.negligible(rt.mass()):
+        if rt.dynamic and rt.negligible(rt.mass(), empty=True):
             return False
         if self.passes >= rt.options.max_iterations:
             return self._cut()

@@ -5,6 +5,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
 from algonets._core.errors import reject
 from algonets.relax import builtin_calls, errors, report, scaling
 from algonets.relax.execution import Execution
@@ -58,9 +61,12 @@ class Relaxed(Generic[P, R]):
 
         Returns:
             What the function returns, with the batch first. Integers are int64 tensors, truth values bool tensors,
-            lists are stacked.
+            lists are stacked. Without any tensor among the arguments it is the function itself.
         """
         choices: dict[str, Any] = {"mode": "hard", "report": False}
+        if not any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves((args, kwargs))):
+            kwargs.pop("batch_dims", None)
+            return self.original(*args, **kwargs)
         if "batch_dims" in kwargs:
             choices["batch_dims"] = kwargs.pop("batch_dims")
         return self._execute("", args, kwargs, choices)

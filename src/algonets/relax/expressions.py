@@ -141,8 +141,11 @@ class ExpressionTranslator:
             else:
                 raise self.error(node, "the operator 'in'", "Compare with == in a loop.")
             left = right
-        first, *others = (ast.copy_location(part, node) for part in parts)
-        return ask("conjoin", first, *(self._thunk(other) for other in others)) if others else first
+        # Nested from the right, so that a middle term that is evaluated once is seen by all that follow.
+        chain = ast.copy_location(parts.pop(), node)
+        while parts:
+            chain = ast.copy_location(ask("conjoin", ast.copy_location(parts.pop(), node), self._thunk(chain)), node)
+        return chain
 
     def _ifexp(self, node: ast.IfExp) -> ast.expr:
         test, body, orelse = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)
@@ -217,4 +220,4 @@ def _is_safe(node: ast.BinOp) -> bool:
         return False
     if isinstance(node.op, ast.Pow):
         return right.value >= 1
-    return isinstance(node.op, ast.Div | ast.Mod | ast.FloorDiv)
+    return isinstance(node.op, ast.Div | ast.Mod)

@@ -28,7 +28,7 @@ class Layout:
 
     def __init__(self, call: str, names: list[str], values: list[Any], batch_dims: Any):
         self.names, self.values = names, values
-        self.dims = [self._dims_of(call, name, k, batch_dims) for k, name in enumerate(names)]
+        self.dims = [self._dims_of(call, name, k, values[k], batch_dims) for k, name in enumerate(names)]
         self.shape: tuple[int, ...] | None = None
         first = ""
         dtypes, devices = [], []
@@ -66,11 +66,13 @@ class Layout:
         self.like = torch.empty(0, dtype=dtype, device=devices[0] if devices else None)
 
     @staticmethod
-    def _dims_of(call: str, name: str, position: int, batch_dims: Any) -> int | None:
+    def _dims_of(call: str, name: str, position: int, value: Any, batch_dims: Any) -> int | None:
         if isinstance(batch_dims, Mapping):
             return batch_dims.get(name, 1)
         if isinstance(batch_dims, tuple | list):
             if position >= len(batch_dims):
+                if not any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(value)):
+                    return None
                 reject(f"{call}(batch_dims=...)", "must have an entry for each argument", batch_dims)
             return batch_dims[position]
         return batch_dims

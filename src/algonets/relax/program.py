@@ -124,6 +124,8 @@ def _definition(function: types.FunctionType) -> tuple[ast.FunctionDef, str, lis
 def _function(generated: ast.FunctionDef, original: types.FunctionType, filename: str) -> types.FunctionType:
     """Compile with the globals and the closure cells of the original, so that names stay bound late."""
     cells = dict(zip(original.__code__.co_freevars, original.__closure__ or ()))
+    # Under a name of its own, or the factory would hide a global of the same name from a recursive function.
+    name, generated.name = generated.name, "_relaxed"
     body = [generated, ast.Return(ast.Name(generated.name, ast.Load()))]
     factory = ast.FunctionDef(
         name="_factory", args=ast.arguments(posonlyargs=[], args=[ast.arg(name) for name in cells], vararg=None,
@@ -135,5 +137,6 @@ def _function(generated: ast.FunctionDef, original: types.FunctionType, filename
     code = compile(module, filename, "exec")
     outer = next(c for c in code.co_consts if isinstance(c, types.CodeType))
     inner = next(c for c in outer.co_consts if isinstance(c, types.CodeType) and c.co_name == generated.name)
+    inner = inner.replace(co_name=name, co_qualname=original.__qualname__)
     closure = tuple(cells[name] for name in inner.co_freevars)
-    return types.FunctionType(inner, original.__globals__, generated.name, None, closure)
+    return types.FunctionType(inner, original.__globals__, name, None, closure)

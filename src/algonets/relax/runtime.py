@@ -86,11 +86,13 @@ class Runtime(LogicMixin, CallMixin):
         """The mass of the running statement in each example; None for 1."""
         return both(self.path.mass() if self.path else None, self.alive)
 
-    def negligible(self, mass: Tensor | None, at_least: float = 0.0) -> bool:
-        """Whether no example has mass worth running for; False where values cannot be read."""
+    def negligible(self, mass: Tensor | None, at_least: float = 0.0, empty: bool = False) -> bool:
+        """Whether no example has mass worth running for; False where values cannot be read, ``empty`` for no examples."""
         if mass is None or not self.visible:
             return False
         mass = mass.detach()
+        if not mass.numel():
+            return empty
         if mass.dtype == torch.bool:
             return not bool(mass.any())
         return not bool((mass > max(self.options.epsilon, at_least)).any())
@@ -349,9 +351,20 @@ class Runtime(LogicMixin, CallMixin):
         if dead is not None:
             self.guarded = True
             a, b = self.cut(a, dead), self.cut(b, dead)
+        if op is operator.floordiv:  # piecewise constant; torch has no derivative of it
+            a, b = self.fixed(a), self.fixed(b)
         if op is operator.matmul:
             return self.lifted(torch.matmul, (a, b), {})
         return op(a, b)
+
+    def fixed(self, value: Any) -> Any:
+        """A value without its gradient."""
+        if isinstance(value, Array):
+            tensor = value.tensor_form().detach()
+            return Array(self, tensor.shape[:-1], None, tensor)
+        if isinstance(value, Bool):
+            return Bool(self, value.p.detach())
+        return value.detach() if isinstance(value, Tensor) else value
 
     def cut(self, value: Any, dead: Tensor) -> Any:
         """Cut the examples that are dead from the graph of a value."""
