@@ -210,7 +210,7 @@ def test_wrong_constraints():
     y = randn(2, 3)
     with pytest.raises(ValueError, match="must stand alone"):
         nearest(y, project=project_simplex, equality=sums_to_one)
-    with pytest.raises(ValueError, match="argmin.equality. must return the shape"):
+    with pytest.raises(ValueError, match=r"argmin.equality. must return the shape"):
         nearest(y, equality=lambda x: x.sum())
     with pytest.raises(ValueError, match="one value an example"):
         argmin(lambda x: x.sum(), torch.zeros(2, 3))

@@ -52,7 +52,7 @@ def test_root_equals_scipy(solver):
 @pytest.mark.parametrize("solver", ROOT_SOLVERS, ids=str)
 @pytest.mark.parametrize("backward", [Implicit(), Implicit(Dense()), Unroll(), Checkpoint(2)], ids=str)
 def test_root_gradient(solver, backward):
-    a = torch.tensor([0.5, 2.0, 10.0], dtype=F64, requires_grad=True)
+    a = torch.tensor([0.5, 2.5, 10.0], dtype=F64, requires_grad=True)
     solution = root(
         lambda z: z**3 + z - a, torch.zeros(3, dtype=F64), event_dims=0, solver=solver, backward=backward,
         tolerance=1e-13,
@@ -88,9 +88,11 @@ def test_no_root():
 # ---- argmin
 
 
+FEATURES, SIGNS = randn(4, 20, 3, seed=1), randn(4, 20, seed=2).sign()
+
+
 def logistic(w, penalty):
-    features, labels = randn(4, 20, 3, seed=1), (randn(4, 20, seed=2) > 0).to(F64)
-    margins = (2 * labels - 1) * (features @ w.unsqueeze(-1)).squeeze(-1)
+    margins = SIGNS * (FEATURES @ w.unsqueeze(-1)).squeeze(-1)
     return torch.nn.functional.softplus(-margins).sum(-1) + penalty * w.square().sum(-1)
 
 

@@ -39,7 +39,7 @@ class Broyden(AbstractSolver):
         ValueError: ``memory`` is below 1.
         TypeError: a setting of the wrong type.
 
-    Differentiability: unrolled, all of it but an exact start is differentiated, as often as the step is.
+    Differentiability: unrolled, as often as the step.
     Cost: one step an iteration, and O(batch D m) time and memory.
     References: C. G. Broyden 1965, A Class of Methods for Solving Nonlinear Simultaneous Equations, eq. 4.5.
 
@@ -61,8 +61,8 @@ class Broyden(AbstractSolver):
         left = z.new_zeros(z.shape[0], self.memory, z.shape[1])
         base = ()
         if self.exact_start:
-            with torch.no_grad():
-                base = (torch.linalg.inv_ex(problem.dense(z.detach()))[0],)
+            tracked = torch.is_grad_enabled()
+            base = (torch.linalg.inv_ex(problem.dense(z if tracked else z.detach(), tracked))[0],)
         return (z, torch.zeros_like(z), left, torch.zeros_like(left), *base)
 
     def _propose(

@@ -102,6 +102,7 @@ class _Link:
     order: int
     top: bool
     last: dict[str, Any]
+    anchor: Tensor  # leads to the parameters, so that a backward pass too many meets the refusal
 
 
 class _Correct(torch.autograd.Function):
@@ -137,7 +138,7 @@ class _Refuse(torch.autograd.Function):
     """The identity; its backward says that the order of differentiation is too high."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, call: str) -> Tensor:
+    def forward(ctx: Any, u: Tensor, anchor: Tensor, call: str) -> Tensor:
         ctx.call = call
         return u.view_as(u)
 
@@ -169,7 +170,7 @@ def _attach_adjoint(link: _Link, z: Tensor, g: Tensor, u: Tensor) -> Tensor:
     """Make ``u`` a function of z, g and whatever the residual holds: it is a root too, so by the same theorem."""
     adjoint, residual = link.adjoint, link.problem.residual
     if link.order == 1:
-        return _Refuse.apply(u, adjoint.call)  # pyright: ignore[reportReturnType]
+        return _Refuse.apply(u, link.anchor, adjoint.call)  # pyright: ignore[reportReturnType]
 
     def equation(v: Tensor) -> Tensor:
         with torch.enable_grad():
@@ -193,7 +194,7 @@ def attach(adjoint: Adjoint, problem: Problem, root: Tensor, order: int) -> Tens
         residual = problem.residual(root)
         if not residual.requires_grad:
             return root
-        link = _Link(adjoint, problem, level, level == order, last)
+        link = _Link(adjoint, problem, level, level == order, last, residual)
         root = _Correct.apply(link, residual, root)  # pyright: ignore[reportAssignmentType]
     return root
 
@@ -204,6 +205,7 @@ def newton_attach(problem: Problem, value: Tensor) -> Tensor:
     A Newton update ``z - A^-1 F(z, theta)`` from a constant root has the right first derivative; a second update
     makes those up to the third right. Builds the Jacobian of each example: time and memory as :class:`Dense`.
     """
+    attached = value
     for _ in range(2):
-        value = value - solve_dense(problem.dense(value), problem.residual(value))
-    return value
+        attached = attached - solve_dense(problem.dense(attached), problem.residual(attached))
+    return value + (attached - attached.detach())  # the value stays what the solver found

@@ -56,7 +56,7 @@ def solve_kkt(
         w, used = _interior_point(model, w, sizes, stopping)
         # The active set is known now: Newton's method on it takes the last digits, a step or two.
         exact = 4 * torch.finfo(w.dtype).eps
-        polished = iterate(Newton(), problem, w, Stopping(exact, min(stopping.max_iterations, 8), stopping.measure))
+        polished = iterate(Newton(), problem, w, Stopping(exact, min(stopping.max_iterations, 3), stopping.measure))
         polished = polished._replace(converged=polished.residual <= stopping.tolerance)
     else:
         polished = iterate(Newton(), problem, w, stopping)

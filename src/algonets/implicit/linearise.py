@@ -68,6 +68,8 @@ def dense_jacobian(function: Rows, z: Tensor, tracked: bool = False) -> Tensor:
         value, point = _graph(function, z)
         return transposed_columns(value, point).detach()
     value, pull = torch.func.vjp(function, z)  # pyright: ignore[reportAssignmentType]
+    if value.shape[1] == 0:
+        return value.new_zeros(*value.shape, z.shape[1])
     basis = torch.eye(value.shape[1], dtype=value.dtype, device=value.device)
     rows = torch.func.vmap(lambda unit: pull(unit.expand_as(value))[0])(basis)
     return rows.movedim(0, 1)
@@ -76,13 +78,16 @@ def dense_jacobian(function: Rows, z: Tensor, tracked: bool = False) -> Tensor:
 def transposed_columns(value: Tensor, point: Tensor, create_graph: bool = False) -> Tensor:
     """Return the Jacobian ``(B, M, D)`` from a graph of ``value`` over ``point``."""
     units = torch.eye(value.shape[1], dtype=value.dtype, device=value.device)
+    if value.numel() == 0 or point.numel() == 0:
+        return value.new_zeros(len(value), value.shape[1], point.shape[1])
     cotangents = units.unsqueeze(1).expand(-1, *value.shape)
     settings = {"retain_graph": True, "create_graph": create_graph}
-    try:
-        rows = vector_product(value, point, cotangents, is_grads_batched=True, **settings)
-    except RuntimeError:  # an operation of the step without a batching rule
-        found = [vector_product(value, point, cotangent, **settings) for cotangent in cotangents]
-        rows = torch.stack(found) if found else value.new_zeros(0, *point.shape)
+    if not create_graph:  # checkpoints cannot recompute what vmap made
+        try:
+            return vector_product(value, point, cotangents, is_grads_batched=True, **settings).movedim(0, 1)
+        except RuntimeError:  # an operation of the step without a batching rule
+            pass
+    rows = torch.stack([vector_product(value, point, cotangent, **settings) for cotangent in cotangents])
     return rows.movedim(0, 1)
 
 

@@ -42,7 +42,7 @@ def project_simplex(x: Tensor, total: float | Tensor = 1.0) -> Tensor:
     size = ((ordered - (ordered.cumsum(-1) - total) / count) > 0).sum(-1, keepdim=True).clamp_min(1)
     # The threshold again from the support, with gradients: a sum instead of a sort.
     smallest = ordered.gather(-1, size - 1)
-    support = x.detach() >= smallest
+    support = ~(x.detach() < smallest)  # a NaN reaches its whole example
     tau = (torch.where(support, x, 0.0).sum(-1, keepdim=True) - total) / support.sum(-1, keepdim=True)
     return torch.where(support, (x - tau).clamp_min(0), 0.0)
 

@@ -1,0 +1,121 @@
+"""The operations of ``algonets.implicit`` with closed forms as oracles, and its solvers and backwards as objects."""
+
+import torch
+
+from algonets import implicit as im
+from tests.conformance.registry import Argument, Operation, PublicObject, exempt, register, register_object
+
+
+def simplex_inputs(g, dtype, batch):
+    return (torch.randn(*batch, 5, generator=g, dtype=torch.float64).to(dtype),)
+
+
+def simplex_by_bisection(x):
+    """Return the projection, its threshold by bisection."""
+    low, high = x.min() - 1, x.max()
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (x - middle).clamp_min(0).sum() > 1 else (low, middle)
+    return (x - low).clamp_min(0)
+
+
+def projection(name, summary, function, oracle, level, reference, argument):
+    register(
+        Operation(
+            name=f"implicit.{name}",
+            summary=summary,
+            function=function,
+            arguments=(argument,),
+            inputs=simplex_inputs,
+            oracle=oracle,
+            differentiability=level,
+            reference=reference,
+            cost="O(n log n)" if "simplex" in name else "O(n)",
+            ways=("analytic",),
+        )
+    )
+
+
+projection(
+    "project_simplex",
+    "Euclidean projection onto the simplex",
+    im.project_simplex,
+    simplex_by_bisection,
+    "piecewise linear",
+    "Duchi et al. 2008",
+    Argument("project_simplex(x)", nan="propagates"),
+)
+projection(
+    "project_box",
+    "Projection onto a box",
+    lambda x: im.project_box(x, -0.5, 0.5),
+    lambda x: x.clamp(-0.5, 0.5),
+    "piecewise linear",
+    "",
+    Argument("project_box(x)", nan="propagates"),
+)
+projection(
+    "project_ball",
+    "Projection onto a Euclidean ball",
+    im.project_ball,
+    lambda x: x / max(1.0, float(x.norm())),
+    "any order",
+    "",
+    Argument("project_ball(x)", nan="propagates"),
+)
+
+for name in ("fixed_point", "root", "argmin", "least_squares", "implicit", "quadratic_program", "unroll"):
+    exempt(f"implicit.{name}", "takes functions or is a whole solver: tests/implicit has its oracles and its contract")
+exempt("implicit.contraction_rate", "a diagnostic of a user's function: tests/implicit/test_fixed_point.py")
+exempt("implicit.Solution", "a named tuple of results: tests/implicit/test_fixed_point.py")
+exempt("implicit.*Error", "an exception: tests/implicit/test_fixed_point.py")
+exempt("implicit.*Warning", "a warning: tests/implicit/test_fixed_point.py")
+exempt("implicit.DEQ*", "a module around a user's step: tests/implicit/test_deq.py tests copies, state and gradients")
+
+
+def cosine(x, **choice):
+    return im.fixed_point(lambda z: 0.5 * torch.cos(z) + x, torch.zeros_like(x), **choice).value
+
+
+X = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3)
+
+
+def quadratic(solver):
+    return im.argmin(lambda x: (x - X).square().sum(-1), torch.zeros_like(X), solver=solver).value
+
+
+def line(solver):
+    return im.least_squares(lambda x: 2 * x - X, torch.zeros_like(X), solver=solver).value
+
+
+OBJECTS = {
+    "Anderson": (lambda: im.Anderson(memory=3), lambda s: cosine(X, solver=s), "memory=3"),
+    "Broyden": (lambda: im.Broyden(memory=4), lambda s: cosine(X, solver=s), "memory=4"),
+    "Picard": (lambda: im.Picard(0.9), lambda s: cosine(X, solver=s), "0.9"),
+    "Newton": (lambda: im.Newton(backtracking=5), lambda s: cosine(X, solver=s), "backtracking=5"),
+    "LBFGS": (lambda: im.LBFGS(memory=3), quadratic, "memory=3"),
+    "GaussNewton": (lambda: im.GaussNewton(3), line, "3"),
+    "LevenbergMarquardt": (lambda: im.LevenbergMarquardt(0.1), line, "0.1"),
+    "GMRES": (lambda: im.GMRES(restart=7), lambda a: cosine(X, backward=im.Implicit(a)), "restart=7"),
+    "NormalCG": (lambda: im.NormalCG(77), lambda a: cosine(X, backward=im.Implicit(a)), "77"),
+    "Dense": (im.Dense, lambda a: cosine(X, backward=im.Implicit(a)), "Dense()"),
+    "Implicit": (lambda: im.Implicit(im.Dense(), order=1), lambda b: cosine(X, backward=b), "order=1"),
+    "Unroll": (im.Unroll, lambda b: cosine(X, backward=b), "Unroll()"),
+    "Checkpoint": (lambda: im.Checkpoint(4), lambda b: cosine(X, backward=b), "every=4"),
+    "Truncated": (lambda: im.Truncated(3), lambda b: cosine(X, backward=b), "k=3"),
+    "OneStep": (lambda: im.OneStep(0.5), lambda b: cosine(X, backward=b), "bias=0.5"),
+}
+for name, (make, use, shown) in OBJECTS.items():
+    register_object(PublicObject(name=f"implicit.{name}", make=make, use=use, shows=(shown,)))
+register_object(
+    PublicObject(
+        name="implicit.ProjectedGradient",
+        make=lambda: im.ProjectedGradient(0.3),
+        use=lambda s: (
+            im.argmin(
+                lambda x: (x - X).square().sum(-1), torch.zeros_like(X), project=im.project_simplex, solver=s
+            ).value
+        ),
+        shows=("0.3",),
+    )
+)
