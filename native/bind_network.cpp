@@ -7,6 +7,7 @@
 #include "bindings.h"
 #include "network.h"
 #include "parallel.h"
+#include "simd.h"
 
 namespace algonets {
 namespace {
@@ -56,6 +57,7 @@ template <class In> struct Prepared {
     threads = std::max(1, std::min(threads, int(work / 2e6)));
     const std::int64_t piece = tiles ? kernels.lanes : 1, pieces = (call.batch + piece - 1) / piece;
     parallel_for(pieces, threads, [&](int, std::int64_t lo, std::int64_t hi) {
+      const FlushDenormals flush;  // products of many small weights get there
       body(lo * piece, std::min(call.batch, hi * piece));
     });
   }

@@ -23,7 +23,7 @@ namespace {
 
 template <class C> int64_t block_width(int64_t n, int64_t batch) {
   constexpr int N = Simd<C>::N;
-  if (n <= 24 && batch > kFew) return 0;  // by samples: the state n * n * N and its tape stay in cache
+  if (n <= 40 && batch > kFew) return 0;  // by samples: the state n * n * N and its tape stay in L2
   return n <= 2 * N ? N : 2 * N;
 }
 
@@ -55,13 +55,15 @@ template <class C> void alphas(const NetworkCall<C>& call, int64_t begin, int64_
 
 // The differences are kept for a segment of comparators at a time, and recomputed from the wires before it: for large n
 // the memory is that of about sqrt(n C) comparators.
+constexpr int64_t kSegment = 16384;  // of this many comparators the tape of a tile fits in L2
+
 template <class C>
 void keys_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, const C* by_values, const C* by_alphas,
                    const NetworkGradient<C>& out) {
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n, count = plan.count;
   const int lanes = lanes_of(call);
-  const int64_t segment = std::min(count, std::max<int64_t>(32768, int64_t(std::sqrt(double(n) * double(count)))));
+  const int64_t segment = std::min(count, std::max<int64_t>(kSegment, int64_t(std::sqrt(double(n) * double(count)))));
   const int64_t segments = count ? (count + segment - 1) / segment : 0;
   Scratch<C> wires(n * lanes), saved(std::max<int64_t>(segments - 1, 0) * n * lanes), gradient(n * lanes), tape(segment * lanes),
       alpha_tape(by_alphas ? segment * lanes : 0);

@@ -8,6 +8,10 @@
 #include <limits>
 #include <new>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace {
 
 #define ALGONETS_INLINE inline __attribute__((always_inline))
@@ -58,8 +62,36 @@ template <> struct Convert<float, double> {
   }
 };
 
+// The second operand where either is NaN. One instruction on x86, which the compiler does not see in the plain form
+// (with a mask of all lanes: GCC 12 warns of its own header otherwise).
 template <class V> ALGONETS_INLINE V vmax(V a, V b) { return a > b ? a : b; }
 template <class V> ALGONETS_INLINE V vmin(V a, V b) { return a < b ? a : b; }
+#if defined(__AVX512F__)
+template <> ALGONETS_INLINE f32v vmax(f32v a, f32v b) { return (f32v)_mm512_maskz_max_ps(0xFFFF, (__m512)a, (__m512)b); }
+template <> ALGONETS_INLINE f32v vmin(f32v a, f32v b) { return (f32v)_mm512_maskz_min_ps(0xFFFF, (__m512)a, (__m512)b); }
+template <> ALGONETS_INLINE f64v vmax(f64v a, f64v b) { return (f64v)_mm512_maskz_max_pd(0xFF, (__m512d)a, (__m512d)b); }
+template <> ALGONETS_INLINE f64v vmin(f64v a, f64v b) { return (f64v)_mm512_maskz_min_pd(0xFF, (__m512d)a, (__m512d)b); }
+#elif defined(__AVX2__)
+template <> ALGONETS_INLINE f32v vmax(f32v a, f32v b) { return (f32v)_mm256_max_ps((__m256)a, (__m256)b); }
+template <> ALGONETS_INLINE f32v vmin(f32v a, f32v b) { return (f32v)_mm256_min_ps((__m256)a, (__m256)b); }
+template <> ALGONETS_INLINE f64v vmax(f64v a, f64v b) { return (f64v)_mm256_max_pd((__m256d)a, (__m256d)b); }
+template <> ALGONETS_INLINE f64v vmin(f64v a, f64v b) { return (f64v)_mm256_min_pd((__m256d)a, (__m256d)b); }
+#endif
+
+ALGONETS_INLINE f32v vabs(f32v v) { return (f32v)((i32v)v & 0x7FFFFFFF); }
+ALGONETS_INLINE f64v vabs(f64v v) { return (f64v)((i64v)v & 0x7FFFFFFFFFFFFFFFLL); }
+
+// a / b for b within 1e+-37. In AVX-512 the float division is slow: an estimate and one Newton step, to about 2 ulp.
+ALGONETS_INLINE f64v quotient(f64v a, f64v b) { return a / b; }
+ALGONETS_INLINE f32v quotient(f32v a, f32v b) {
+#if defined(__AVX512F__)
+  f32v r = (f32v)_mm512_maskz_rcp14_ps(0xFFFF, (__m512)b);
+  r = r * (2.0f - b * r);
+  return a * r;
+#else
+  return a / b;
+#endif
+}
 
 template <class S> ALGONETS_INLINE S smax(S a, S b) { return a > b ? a : b; }
 
@@ -180,6 +212,22 @@ template <class V> ALGONETS_INLINE V vlog_minus(V p) {
   // Near 1 the rounding of 1 - p is undone: f is -p itself.
   return log_of_parts(e == S(0) ? -p : f, e);
 }
+
+// In its scope denormal numbers count as 0 (x86): each operation on one would cost about a hundred cycles.
+class FlushDenormals {
+#if defined(__SSE2__)
+  unsigned before = __builtin_ia32_stmxcsr();
+
+ public:
+  FlushDenormals() { __builtin_ia32_ldmxcsr(before | 0x8040); }
+  ~FlushDenormals() { __builtin_ia32_ldmxcsr(before); }
+#else
+ public:
+  FlushDenormals() {}
+#endif
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+};
 
 // Scratch memory, aligned to a vector, freed at the end of the scope.
 template <class C> struct Scratch {

@@ -33,33 +33,22 @@ ALGONETS_INLINE void walk(const NetworkRuns::Run* first, const NetworkRuns::Run*
     }
 }
 
-// The pair (a, b) becomes alpha a + (1 - alpha) b and its mirror image: exact for alpha 0 and 1, the rows being read
-// crossed where alpha is below 1/2. Returns t, the smaller weight.
-template <class C> ALGONETS_INLINE C sorted_rows(C alpha, const C*& first, const C*& second, const C* a, const C* b) {
-  const bool stay = alpha >= C(0.5);
-  first = stay ? a : b;
-  second = stay ? b : a;
-  return stay ? 1 - alpha : alpha;
-}
-
 // `tape` keeps (a - b) of comparator q at [q * W]; null: nothing is kept.
 template <class C, int R, bool kReverse, bool kTape>
 void columns_forward_as(const NetworkPlan& plan, const NetworkRuns::Run* first, const NetworkRuns::Run* last, const C* alphas,
                         C* state, C* tape) {
   constexpr int N = Simd<C>::N, W = R * N;
+  const int32_t *low = plan.low.data(), *high = plan.high.data();
   walk<kReverse>(first, last, int64_t(1) << 60, [&](int64_t begin, int64_t end, int64_t q) {
     for (int64_t k = 0; k < end - begin; ++k) {
       const int64_t c = kReverse ? end - 1 - k : begin + k;
-      C *pa = state + int64_t(plan.low[c]) * W, *pb = state + int64_t(plan.high[c]) * W;
-      const C *rows[2];
-      const C t = sorted_rows<C>(alphas[c], rows[0], rows[1], pa, pb), sign = rows[0] == pa ? C(-1) : C(1);
-      Vec<C> u[R], v[R];
-      for (int r = 0; r < R; ++r) u[r] = load(rows[0] + r * N), v[r] = load(rows[1] + r * N);
+      C *pa = state + int64_t(low[c]) * W, *pb = state + int64_t(high[c]) * W;
+      const Vec<C> alpha = splat<C>(alphas[c]), beta = splat<C>(1 - alphas[c]);
       for (int r = 0; r < R; ++r) {
-        const Vec<C> d = v[r] - u[r];
-        if (kTape) store(tape + (q + c - begin) * W + r * N, d * sign);
-        store(pa + r * N, u[r] + t * d);
-        store(pb + r * N, v[r] - t * d);
+        const Vec<C> a = load(pa + r * N), b = load(pb + r * N);
+        if (kTape) store(tape + (q + c - begin) * W + r * N, a - b);
+        store(pa + r * N, alpha * a + beta * b);  // exact for alpha 0 and 1
+        store(pb + r * N, beta * a + alpha * b);
       }
     }
   });
@@ -70,24 +59,23 @@ template <class C, int R, bool kReverse>
 void columns_backward_as(const NetworkPlan& plan, const NetworkRuns::Run* first, const NetworkRuns::Run* last, const C* alphas,
                          C* state, const C* tape, C* by_alphas) {
   constexpr int N = Simd<C>::N, W = R * N;
+  const int32_t *low = plan.low.data(), *high = plan.high.data();
   alignas(64) C products[N * N];
   // The opposite way of the forward pass; N comparators at a time share the sums over lanes.
   walk<!kReverse>(first, last, N, [&](int64_t begin, int64_t end, int64_t q) {
     const int count = int(end - begin);
     for (int k = 0; k < count; ++k) {
       const int64_t at = kReverse ? k : count - 1 - k, c = begin + at;
-      C *pa = state + int64_t(plan.low[c]) * W, *pb = state + int64_t(plan.high[c]) * W;
-      const C *rows[2];
-      const C t = sorted_rows<C>(alphas[c], rows[0], rows[1], pa, pb), sign = rows[0] == pa ? C(-1) : C(1);
-      Vec<C> u[R], v[R], sum{};
-      for (int r = 0; r < R; ++r) u[r] = load(rows[0] + r * N), v[r] = load(rows[1] + r * N);
+      C *pa = state + int64_t(low[c]) * W, *pb = state + int64_t(high[c]) * W;
+      const Vec<C> alpha = splat<C>(alphas[c]), beta = splat<C>(1 - alphas[c]);
+      Vec<C> sum{};
       for (int r = 0; r < R; ++r) {
-        const Vec<C> e = v[r] - u[r];
-        sum += e * load(tape + (q + at) * W + r * N);
-        store(pa + r * N, u[r] + t * e);
-        store(pb + r * N, v[r] - t * e);
+        const Vec<C> a = load(pa + r * N), b = load(pb + r * N);
+        sum += (a - b) * load(tape + (q + at) * W + r * N);
+        store(pa + r * N, alpha * a + beta * b);
+        store(pb + r * N, beta * a + alpha * b);
       }
-      store(products + at * N, sum * sign);
+      store(products + at * N, sum);
     }
     if (count == N) {
       store(by_alphas + begin, load(by_alphas + begin) + sums(products));

@@ -37,9 +37,9 @@ ALGONETS_INLINE void forward_one(Vec<C>& a, Vec<C>& b, Vec<C> inverse, C power, 
   const auto falling = d < Vec<C>{};
   // Opposite items near the largest number: their difference must not become infinite.
   const Vec<C> most = splat<C>(std::numeric_limits<C>::max());
-  const Vec<C> h = vmin(falling ? -d : d, most);
+  const Vec<C> h = vmin(vabs(d), most);
   const Vec<C> t = Comparator<L, C>::tail(h, inverse, power);
-  const Vec<C> smaller = falling ? b : a, larger = falling ? a : b;
+  const Vec<C> smaller = vmin(a, b), larger = vmax(a, b);
   a = smaller + t * h;
   b = larger - t * h;
   if (kDifference) store(difference, vmax(vmin(d, most), -most));
@@ -51,12 +51,13 @@ template <class L, class C>
 ALGONETS_INLINE Vec<C> backward_one(Vec<C>& ga, Vec<C>& gb, Vec<C> d, Vec<C> by_alpha, Vec<C> inverse, C power) {
   Vec<C> t, slope, pull;
   Comparator<L, C>::both(d, inverse, power, t, slope, pull);
-  const Vec<C> alpha = d < Vec<C>{} ? t : 1 - t, e = ga - gb, at_alpha = by_alpha - e * d;
-  const Vec<C> at_d = at_alpha * slope - e * alpha;
+  const Vec<C> alpha = d < Vec<C>{} ? t : 1 - t, e = ga - gb;
+  // d * slope and d * pull are finite where d is huge; e * d need not be.
+  const Vec<C> at_d = by_alpha * slope - e * (alpha + d * slope);
   const Vec<C> at_a = gb - at_d;
   gb = ga + at_d;
   ga = at_a;
-  return at_alpha * pull;
+  return by_alpha * pull - e * (d * pull);
 }
 
 constexpr int64_t kFlush = 64;  // comparators whose part of the scale's gradient is summed before it goes to double
