@@ -36,7 +36,7 @@ class Array(Operators):
     ``(*shape, B)``. At least one of them is there, and both agree.
     """
 
-    __slots__ = ("cells", "holds_indices", "is_list", "rt", "shape", "tensor")
+    __slots__ = ("cells", "holds_indices", "is_list", "rt", "shape", "split", "tensor")
 
     def __init__(self, rt: "Runtime", shape: Sequence[int], cells: list | None, tensor: Tensor | None = None):
         self.rt = rt
@@ -45,6 +45,7 @@ class Array(Operators):
         self.tensor = tensor
         self.holds_indices = False
         self.is_list = False
+        self.split: tuple[Tensor, tuple[Tensor, ...]] | None = None
 
     @classmethod
     def of(cls, rt: "Runtime", tensor: Tensor) -> Any:
@@ -134,8 +135,17 @@ class Array(Operators):
                 part = Array(self.rt, (len(self.cells[parts[0]]),), self.cells[parts[0]])
                 part.is_list, part.holds_indices = self.is_list, self.holds_indices
                 return part
-            return self._wrapped(self.tensor_form()[self._checked(parts)])
+            tensor = self.tensor_form()
+            if index.__class__ is int:
+                return self._wrapped(self._row(tensor, index))
+            return self._wrapped(tensor[self._checked(parts)])
         return self._soft_read(parts)
+
+    def _row(self, tensor: Tensor, index: int) -> Tensor:
+        """A row; all are split off at once, because the backward of a single one fills the whole tensor."""
+        if self.split is None or self.split[0] is not tensor:
+            self.split = (tensor, tensor.unbind(0))
+        return self.split[1][index]
 
     def _wrapped(self, tensor: Tensor) -> Any:
         if self.is_soft_bool and tensor.is_floating_point():

@@ -63,7 +63,8 @@ def _preference(rt: "Runtime", x: Tensor, sign: int) -> Tensor:
     if rt.guarded:  # the most extreme of infinite numbers
         bound = torch.finfo(x.dtype).max / 4
         x = x.clamp(-bound, bound)
-    return torch.softmax(x * (sign * rt.law.steepness), 0)
+    steepness = rt.law.steepness
+    return torch.softmax(x * (steepness if sign > 0 else -steepness), 0)
 
 
 def minimum(rt: "Runtime", args: tuple, kwargs: dict) -> Any:
@@ -303,7 +304,16 @@ def relaxed_equal(rt: "Runtime", args: tuple, kwargs: dict) -> Any:
     x, y = p.floats(), q.floats()
     if rt.step:
         return Bool(rt, x.argmax(0) == y.argmax(0))
-    return rt.decided(Bool(rt, rt.law.alike(1 - torch.cosine_similarity(x, y, 0))))
+    cosine = (_unit(rt, x) * _unit(rt, y)).sum(0)
+    return rt.decided(Bool(rt, rt.law.alike(1 - cosine)))
+
+
+def _unit(rt: "Runtime", x: Tensor) -> Tensor:
+    """``x / |x|``, computed once for each row of an array."""
+    known = rt.units.get(id(x))
+    if known is None:
+        known = rt.units[id(x)] = (x, torch.nn.functional.normalize(x, dim=0, eps=1e-8))  # holds x: ids stay unique
+    return known[1]
 
 
 def argmin(values: Any) -> Any:

@@ -83,7 +83,8 @@ class ExpressionTranslator:
         finally:
             self.as_index = before
 
-    def _thunk(self, node: ast.expr) -> ast.Lambda:
+    def thunk(self, node: ast.expr) -> ast.Lambda:
+        """A function without arguments."""
         empty = ast.arguments(
             posonlyargs=[], args=[], vararg=None, kwonlyargs=[], kw_defaults=[], kwarg=None, defaults=[]
         )
@@ -122,7 +123,7 @@ class ExpressionTranslator:
     def _boolop(self, node: ast.BoolOp) -> ast.expr:
         first, *others = (self.visit(value) for value in node.values)
         method = "conjoin" if isinstance(node.op, ast.And) else "disjoin"
-        return ask(method, first, *(self._thunk(other) for other in others))
+        return ask(method, first, *(self.thunk(other) for other in others))
 
     def _compare(self, node: ast.Compare) -> ast.expr:
         parts: list[ast.expr] = []
@@ -144,13 +145,13 @@ class ExpressionTranslator:
         # Nested from the right, so that a middle term that is evaluated once is seen by all that follow.
         chain = ast.copy_location(parts.pop(), node)
         while parts:
-            chain = ast.copy_location(ask("conjoin", ast.copy_location(parts.pop(), node), self._thunk(chain)), node)
+            chain = ast.copy_location(ask("conjoin", ast.copy_location(parts.pop(), node), self.thunk(chain)), node)
         return chain
 
     def _ifexp(self, node: ast.IfExp) -> ast.expr:
         test, body, orelse = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)
         flag = [ast.keyword("index", ast.Constant(True))] if self.as_index else []
-        return ask("choose", test, self._thunk(body), self._thunk(orelse), keywords=flag)
+        return ask("choose", test, self.thunk(body), self.thunk(orelse), keywords=flag)
 
     def _call(self, node: ast.Call) -> ast.expr:
         for argument in node.args:

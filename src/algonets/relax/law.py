@@ -19,19 +19,23 @@ class Law:
     and ``sech^2(d / (2 scale))`` for the logistic one.
     """
 
-    def __init__(self, distribution: Distribution):
+    def __init__(self, distribution: Distribution, like: Tensor):
         self.distribution = distribution
+        self._like = like
         scale = distribution.scale
-        self.steepness = 1.0 / scale
+        # As a tensor without dimensions: a plain number costs torch a conversion in every product and its backward.
+        inverse = 1.0 / scale
+        self.steepness = inverse if isinstance(inverse, Tensor) else like.new_full((), inverse)
         # The public method adds checks, limits and a location to what is a sigmoid.
         self._fast = isinstance(distribution, Logistic) and not isinstance(scale, Tensor) and scale > 1e-30
+        self._mild = self._fast and 1.0 / distribution.scale < 40.0
         self._shift: Any = None
 
     def rescaled(self, scale: Any) -> "Law":
         """The same family with another scale."""
         twin = copy.copy(self.distribution)
         twin.scale = as_scale("relax.scale(scale)", scale)
-        return Law(twin)
+        return Law(twin, self._like)
 
     def above(self, difference: Tensor) -> Tensor:
         """The probability that a number that exceeds another by ``difference`` is the larger one."""
@@ -44,13 +48,19 @@ class Law:
         if self.distribution.symmetric:
             if self._fast:
                 z = difference * self.steepness
-                return 4 * torch.sigmoid(z) * torch.sigmoid(-z)
+                return self._like.new_full((), 4.0) * torch.sigmoid(z) * torch.sigmoid(-z)
             return 4 * self.distribution.cdf(difference) * self.distribution.survival(difference)
         shift = self._median(difference)
         return 4 * self.distribution.cdf(shift + difference) * self.distribution.cdf(shift - difference)
 
     def alike(self, distance: Tensor) -> Tensor:
         """The degree to which vectors at a distance ``>= 0`` are equal: ``sqrt(near(2 distance))``, by logarithms."""
+        if self._fast:  # sech
+            z = distance * self.steepness
+            if self._mild:
+                return torch.cosh(z).reciprocal()
+            small = torch.exp(-z.clamp_min(0.0))  # no overflow, where cosh has one
+            return 2 * small / (1 + small * small)
         twice = 2 * distance
         shift = 0.0 if self.distribution.symmetric else self._median(distance)
         logs = self.distribution.log_cdf(shift + twice) + self.distribution.log_cdf(shift - twice)

@@ -32,6 +32,9 @@ def merge(rt: "Runtime", chance: Bool, yes: Any, no: Any, index: bool = False) -
     if isinstance(yes, _MISSING):
         return no
     if yes.__class__ is Tensor and no.__class__ is Tensor:
+        shift = rt.shifts.get(id(yes))
+        if shift is not None and shift[1] is no and not chance.exact and not rt.guarded:
+            return no + _blend(rt, chance.p, shift[2], 0.0)
         return merge_tensors(rt, chance.p, yes, no)
     if isinstance(yes, tuple | list) and type(yes) is type(no) and len(yes) == len(no):
         return type(yes)(merge(rt, chance, a, b, index) for a, b in zip(yes, no))
@@ -74,8 +77,10 @@ def _blend(rt: "Runtime", p: Tensor, yes: Any, no: Any) -> Tensor:
     """Merge where at least one value is a plain number."""
     if not isinstance(yes, Tensor) and not isinstance(no, Tensor) and abs(yes) < 1e30 and abs(no) < 1e30:
         rise = float(yes) - float(no)
-        part = p if rise == 1.0 else p * rise
-        return part + float(no) if no else part
+        if rise == -1.0:
+            return rt.constant(float(no), rt.dtype) - p
+        part = p if rise == 1.0 else p * rt.constant(rise, rt.dtype)
+        return part + rt.constant(float(no), rt.dtype) if no else part
     return merge_tensors(rt, p, as_tensor(rt, yes), as_tensor(rt, no))
 
 
@@ -86,7 +91,7 @@ def _merge_bools(rt: "Runtime", chance: Bool, yes: Any, no: Any) -> Any:
         return chance if yes else chance.negated()
     if not chance.exact:
         if yes is True:  # p + (1 - p) q
-            return Bool(rt, torch.lerp(no.mass(), torch.ones_like(no.mass()), chance.p))
+            return Bool(rt, torch.lerp(no.mass(), rt.ones(), chance.p))
         if no is False:
             return Bool(rt, chance.p * yes.mass())
     return Bool(rt, merge_tensors(rt, chance.p, as_tensor(rt, yes), as_tensor(rt, no)))
@@ -174,8 +179,16 @@ def merge_many(
         if all(v == first for v in values):
             return first
         raise TypeError(f"the paths leave {list(values)!r}, which have no mean. Make all of them numbers or tensors.")
-    mean = _weighted(rt, stack_cells(rt, shares), stack_cells(rt, list(values)).to(rt.dtype))
+    mean = _weighted(rt, _stacked_shares(rt, weights, shares), stack_cells(rt, list(values)).to(rt.dtype))
     return Bool(rt, mean) if all(isinstance(v, bool | Bool) for v in values) else mean
+
+
+def _stacked_shares(rt: "Runtime", weights: Sequence[Tensor], shares: list[Tensor]) -> Tensor:
+    """Stack weights, once for all variables that the same exits leave behind."""
+    key = tuple(map(id, weights))
+    if rt.stacked is None or rt.stacked[0] != key:
+        rt.stacked = (key, stack_cells(rt, shares), weights)
+    return rt.stacked[1]
 
 
 def _weighted(rt: "Runtime", weights: Tensor, stacked: Tensor) -> Tensor:

@@ -80,6 +80,8 @@ _TYPE_PARAMS: dict[str, Any] = {"type_params": []} if "type_params" in ast.Funct
 
 def program_of(function: Any) -> Program:
     """Return the program of a function, translated at the first call."""
+    if not isinstance(function, types.FunctionType):
+        reject_type("relax(function)", "must be a Python function written with def", function)
     program = _programs.get(function)
     if program is None:
         program = _programs[function] = Program(function)
@@ -89,8 +91,6 @@ def program_of(function: Any) -> Program:
 def _definition(function: types.FunctionType) -> tuple[ast.FunctionDef, str, list[str]]:
     """Parse the source of a function, with the positions that it has in its file."""
     name = getattr(function, "__qualname__", repr(function))
-    if not isinstance(function, types.FunctionType):
-        reject_type("relax(function)", "must be a Python function written with def", function)
     filename = inspect.getsourcefile(function) or function.__code__.co_filename
     try:
         block, first = inspect.getsourcelines(function)

@@ -50,7 +50,7 @@ class Runtime(LogicMixin, CallMixin):
         self.visible = visible
         self.guarded = guarded
         self.dynamic = options.loops == "dynamic"
-        self.law = Law(law)
+        self.law = Law(law, like)
         self.journal: Journal | None = None
         self.path: Path | None = None
         self.base: Path | None = None
@@ -60,6 +60,9 @@ class Runtime(LogicMixin, CallMixin):
         self.chooser: Any = None
         self.log: Any = None
         self.residual: dict[tuple[int, str], float] = {}
+        self.shifts: dict[int, tuple[Tensor, Tensor, float]] = {}
+        self.stacked: tuple[Any, Tensor, Any] | None = None
+        self.units: dict[int, tuple[Tensor, Tensor]] = {}
         self._constants: dict[tuple[Any, Any], Tensor] = {}
         self.certain = self.constant(True, torch.bool)
 
@@ -76,6 +79,13 @@ class Runtime(LogicMixin, CallMixin):
         """A real number that all examples share."""
         return self.constant(value, self.dtype)
 
+    def ones(self) -> Tensor:
+        """One, of every example."""
+        key = ("ones", self.dtype)
+        if key not in self._constants:
+            self._constants[key] = torch.ones(self.batch, dtype=self.dtype, device=self.device)
+        return self._constants[key]
+
     def merge_tensors(self, p: Tensor, yes: Tensor, no: Tensor) -> Tensor:
         """See :func:`~algonets.relax.merging.merge_tensors`."""
         return merge_tensors(self, p, yes, no)
@@ -87,7 +97,7 @@ class Runtime(LogicMixin, CallMixin):
         return both(self.path.mass() if self.path else None, self.alive)
 
     def negligible(self, mass: Tensor | None, at_least: float = 0.0, empty: bool = False) -> bool:
-        """Whether no example has mass worth running for; False where values cannot be read, ``empty`` for no examples."""
+        """Whether no example has mass worth running for; False where values are hidden, ``empty`` without examples."""
         if mass is None or not self.visible:
             return False
         mass = mass.detach()
@@ -234,10 +244,9 @@ class Runtime(LogicMixin, CallMixin):
             array.write_whole(merged.cells, merged.tensor)
         for key in dict.fromkeys((*yes, *no)):
             array, offset = key
-            if array in whole:
-                continue
-            old = array.cell_list()[offset]
-            array.write(offset, merge(self, chance, yes.get(key, old), no.get(key, old), array.holds_indices))
+            if array not in whole:
+                old = array.cell_list()[offset]
+                array.write(offset, merge(self, chance, yes.get(key, old), no.get(key, old), array.holds_indices))
 
     def merge_contents(self, masses: list, contents: list[dict], total: Tensor | None, journal: Journal) -> None:
         """Merge what several exits have written since a journal began."""
@@ -335,6 +344,14 @@ class Runtime(LogicMixin, CallMixin):
     def items(self, values: list) -> Array:
         """A list display."""
         return Array.listed(self, values)
+
+    def shifted(self, old: Any, by: int | float, new: Callable[[], Any]) -> Any:
+        """``old += by`` for a plain number; a merge with ``old`` then needs the share of ``by`` only."""
+        if old.__class__ is not Tensor:
+            return self.augmented(old, new())
+        result = old + self.constant(float(by), self.dtype)
+        self.shifts[id(result)] = (result, old, by)  # held, so that the id stays its own
+        return result
 
     def augmented(self, old: Any, new: Any) -> Any:
         """``old op= new``: in place where ``old`` is an array."""

@@ -126,6 +126,13 @@ class StatementTranslator:
             name = node.target.id
             sum_ = ast.copy_location(ast.BinOp(ast.copy_location(load(name), node), node.op, node.value), node)
             new = self.x.index_value(sum_) if name in self.indices else self.x.visit(sum_)
+            step = node.value
+            if isinstance(step, ast.UnaryOp) and isinstance(step.op, ast.USub):
+                step = step.operand
+            plain = isinstance(step, ast.Constant) and type(step.value) in (int, float)
+            if plain and isinstance(node.op, ast.Add | ast.Sub):
+                by = node.value if isinstance(node.op, ast.Add) else ast.UnaryOp(ast.USub(), node.value)
+                return [assign(load(name), ask("shifted", load(name), by, self.x.thunk(new)))]
             return [assign(load(name), ask("augmented", load(name), new))]
         if not isinstance(node.target, ast.Subscript):
             raise self.x.error(node, "an assignment to an attribute", "Assign to a variable and return it.")
