@@ -145,6 +145,7 @@ class Array(Operators):
         """A row; all are split off at once, because the backward of a single one fills the whole tensor."""
         if self.split is None or self.split[0] is not tensor:
             self.split = (tensor, tensor.unbind(0))
+            self.rt.rows_of.update((id(row), self.split[1]) for row in self.split[1])
         return self.split[1][index]
 
     def _wrapped(self, tensor: Tensor) -> Any:

@@ -304,15 +304,35 @@ def relaxed_equal(rt: "Runtime", args: tuple, kwargs: dict) -> Any:
     x, y = p.floats(), q.floats()
     if rt.step:
         return Bool(rt, x.argmax(0) == y.argmax(0))
-    cosine = (_unit(rt, x) * _unit(rt, y)).sum(0)
-    return rt.decided(Bool(rt, rt.law.alike(1 - cosine)))
+    return rt.decided(Bool(rt, _alike(rt, x, y)))
 
 
-def _unit(rt: "Runtime", x: Tensor) -> Tensor:
-    """``x / |x|``, computed once for each row of an array."""
-    known = rt.units.get(id(x))
-    if known is None:
-        known = rt.units[id(x)] = (x, torch.nn.functional.normalize(x, dim=0, eps=1e-8))  # holds x: ids stay unique
+def _alike(rt: "Runtime", x: Tensor, y: Tensor) -> Tensor:
+    """Compare two vectors; at the second row of an array that ``x`` meets, with all its rows at once."""
+    rows = rt.rows_of.get(id(y), ())
+    key = (id(x), id(rows))
+    known = rt.alike.get(key) if len(rows) > 2 else None
+    if known is not None and known[0] is rt.law:
+        if known[1] is None:
+            units = _unit(rt, rows, lambda: torch.stack([_unit(rt, row, lambda row=row: row) for row in rows]))
+            cosines = (_unit(rt, x, lambda: x) * units).sum(1)
+            held = {id(row): p for row, p in zip(rows, rt.law.alike(_one(rt) - cosines).unbind(0))}
+            known = rt.alike[key] = (rt.law, held, x, rows)
+        return known[1][id(y)]
+    rt.alike[key] = (rt.law, None, x, rows)
+    return rt.law.alike(_one(rt) - (_unit(rt, x, lambda: x) * _unit(rt, y, lambda: y)).sum(0))
+
+
+def _one(rt: "Runtime") -> Tensor:
+    return rt.full(1.0)
+
+
+def _unit(rt: "Runtime", key: Any, make: Callable[[], Tensor]) -> Tensor:
+    """``x / |x|`` over the vectors of ``make()``, computed once for each row of an array."""
+    known = rt.units.get(id(key))
+    if known is None:  # the key is held, so that its id stays its own
+        x = make()
+        known = rt.units[id(key)] = (key, x if isinstance(key, tuple) else torch.nn.functional.normalize(x, dim=0, eps=1e-8))
     return known[1]
 
 

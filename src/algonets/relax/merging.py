@@ -12,7 +12,7 @@ from algonets.relax.values import Bool, Integer, Undefined, Unreached, as_intege
 if TYPE_CHECKING:
     from algonets.relax.runtime import Runtime
 
-__all__ = ["merge", "merge_many", "merge_tensors"]
+__all__ = ["merge", "merge_columns", "merge_many", "merge_tensors"]
 
 _MISSING = (Undefined, Unreached)
 
@@ -168,10 +168,7 @@ def merge_many(
         return _many_arrays(rt, weights, values, total)
     if all(isinstance(v, int | float | bool) and v == first and type(v) is type(first) for v in values):
         return first
-    shares = [w.to(rt.dtype) for w in weights]
-    if total is not None:
-        floor = torch.finfo(rt.dtype).tiny
-        shares = [w / total.clamp_min(floor) for w in shares]
+    shares = _shares(rt, weights, total)
     integers = [as_integer(rt, v) for v in values]
     if index and all(v is not None for v in integers) and not all(isinstance(v, bool | Bool) for v in values):
         return mix_integers(rt, list(zip(shares, integers)))
@@ -181,6 +178,35 @@ def merge_many(
         raise TypeError(f"the paths leave {list(values)!r}, which have no mean. Make all of them numbers or tensors.")
     mean = _weighted(rt, _stacked_shares(rt, weights, shares), stack_cells(rt, list(values)).to(rt.dtype))
     return Bool(rt, mean) if all(isinstance(v, bool | Bool) for v in values) else mean
+
+
+def merge_columns(
+    rt: "Runtime", weights: Sequence[Tensor], columns: Sequence[list], total: Tensor | None, index: Sequence[bool]
+) -> list[Any]:
+    """:func:`merge_many` of every column; those of real numbers together."""
+    real = [
+        k
+        for k, column in enumerate(columns)
+        if all(v.__class__ is Tensor for v in column) and any(v is not column[0] for v in column)
+    ]
+    if len(real) < 2 or all(w.dtype == torch.bool for w in weights):
+        return [merge_many(rt, weights, column, total, flag) for column, flag in zip(columns, index)]
+    shares = _stacked_shares(rt, weights, _shares(rt, weights, total))
+    cells = stack_cells(rt, [value for k in real for value in columns[k]])
+    stacked = cells.unflatten(0, (len(real), len(weights))).transpose(0, 1)
+    means = dict(zip(real, _weighted(rt, shares.unsqueeze(1), stacked).unbind(0)))
+    return [
+        means[k] if k in means else merge_many(rt, weights, column, total, flag)
+        for k, (column, flag) in enumerate(zip(columns, index))
+    ]
+
+
+def _shares(rt: "Runtime", weights: Sequence[Tensor], total: Tensor | None) -> list[Tensor]:
+    shares = [w.to(rt.dtype) for w in weights]
+    if total is None:
+        return shares
+    floor = torch.finfo(rt.dtype).tiny
+    return [w / total.clamp_min(floor) for w in shares]
 
 
 def _stacked_shares(rt: "Runtime", weights: Sequence[Tensor], shares: list[Tensor]) -> Tensor:

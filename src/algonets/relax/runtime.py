@@ -17,7 +17,7 @@ from algonets.relax.control import DEAD, Branch, Frame, Loop, Path, both, each
 from algonets.relax.errors import ResidualMassWarning
 from algonets.relax.law import Law
 from algonets.relax.logic import LogicMixin
-from algonets.relax.merging import merge, merge_many, merge_tensors
+from algonets.relax.merging import merge, merge_columns, merge_many, merge_tensors
 from algonets.relax.options import Options
 from algonets.relax.report import Decision
 from algonets.relax.scaling import Scale
@@ -62,6 +62,8 @@ class Runtime(LogicMixin, CallMixin):
         self.residual: dict[tuple[int, str], float] = {}
         self.shifts: dict[int, tuple[Tensor, Tensor, float]] = {}
         self.stacked: tuple[Any, Tensor, Any] | None = None
+        self.rows_of: dict[int, tuple[Tensor, ...]] = {}
+        self.alike: dict[tuple[int, int], tuple] = {}
         self.units: dict[int, tuple[Tensor, Tensor]] = {}
         self._constants: dict[tuple[Any, Any], Tensor] = {}
         self.certain = self.constant(True, torch.bool)
@@ -257,12 +259,15 @@ class Runtime(LogicMixin, CallMixin):
             sides = [self._completed(array, content, before) for content in contents]
             merged = merge_many(self, masses, sides, total, array.holds_indices)
             array.write_whole(merged.cells, merged.tensor)
+        columns: dict[tuple[Array, int], list] = {}
         for key in keys:
             array, offset = key
             if array not in whole:
                 old = journal[key] if key in journal else array.cell_list()[offset]
-                values = [content.get(key, old) for content in contents]
-                array.write(offset, merge_many(self, masses, values, total, array.holds_indices))
+                columns[key] = [content.get(key, old) for content in contents]
+        merged = merge_columns(self, masses, list(columns.values()), total, [k[0].holds_indices for k in columns])
+        for (array, offset), value in zip(columns, merged):
+            array.write(offset, value)
 
     def _completed(self, array: Array, written: dict, before: tuple) -> Array:
         if (array, None) in written:
