@@ -2,11 +2,11 @@
 
 Every algorithm is a layer through which gradients flow. The rooms are imported as attributes:
 ``algonets.sort``, ``algonets.dp``, ``algonets.losses``, ``algonets.semirings``, ``algonets.distributions``,
-``algonets.tconorms``, ``algonets.implicit``, ``algonets.memory``, ``algonets.nets``; ``algonets.relax`` is a decorator
-too. Import ``algonets.data`` where datasets are needed.
+``algonets.tconorms``, ``algonets.implicit``, ``algonets.memory``, ``algonets.equations``, ``algonets.nets``;
+``algonets.relax`` is a decorator too. Import ``algonets.data`` where datasets are needed.
 """
 
-from algonets import distributions, dp, implicit, losses, memory, nets, semirings, sort, tconorms
+from algonets import distributions, dp, equations, implicit, losses, memory, nets, semirings, sort, tconorms
 from algonets._core.backend import active_backend, backend, get_num_threads, native_status, set_num_threads
 from algonets.relax import relax  # the decorator; the names of its package are its attributes
 
@@ -17,6 +17,7 @@ __all__ = [
     "backend",
     "distributions",
     "dp",
+    "equations",
     "get_num_threads",
     "implicit",
     "losses",

@@ -8,7 +8,10 @@ from algonets.experiments import EXPERIMENTS
 
 __all__ = ["show_list"]
 
-_ROOMS = ("sort", "dp", "relax", "implicit", "memory", "losses", "semirings", "tconorms", "distributions", "nets", "data")
+_ROOMS = (
+    *("sort", "dp", "relax", "implicit", "memory", "equations", "losses"),
+    *("semirings", "tconorms", "distributions", "nets", "data"),
+)
 
 
 def show_list() -> int:

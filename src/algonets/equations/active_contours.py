@@ -81,7 +81,8 @@ def geodesic_active_contours(
 
     The bound is that of the linearised scheme: curvature takes up to ``2 g`` of a pixel, ``grad g`` up to 1 (its
     central differences are at most 1/2), the balloon up to ``2 |c| g``. It is not a maximum principle: the mixed
-    derivative may overshoot a little.
+    derivative may overshoot a little. Upwind differences flatten u in the long run, so that after thousands of
+    iterations contours leak through weak edges: take as many iterations as the way to the edge needs.
 
     Differentiability: twice, where no difference of neighbours changes its sign.
     Cost: O(H W) an iteration; memory of every iteration while gradients are recorded.

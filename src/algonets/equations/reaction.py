@@ -78,7 +78,7 @@ class GatedMLP(AbstractReaction):
     def prepare(self, image_stencils: Tensor) -> Tensor:
         """Return the image's share, ``(B, classes or 1, hidden + S + 1, H, W)``."""
         share = self.from_image(image_stencils)
-        return share.reshape(len(share), self.classes, -1, *share.shape[-2:])
+        return share.unflatten(1, (self.classes, self.hidden + self.stencils + 1))
 
     def forward(self, stencils: Tensor, prepared: Tensor) -> Tensor:
         """Return the change ``(B, classes, H, W)``."""
