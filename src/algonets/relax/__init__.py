@@ -4,6 +4,10 @@
 ``algonets.relax.scale`` works beside ``@algonets.relax``.
 """
 
+import sys
+import types
+from typing import Any
+
 from algonets.relax.builtin_calls import argmax, argmin, equal
 from algonets.relax.decorator import Relaxed, relax
 from algonets.relax.errors import RelaxSyntaxError, ResidualMassWarning, UnreachedPathsError
@@ -23,3 +27,13 @@ __all__ = [
     "relax",
     "scale",
 ]
+
+
+class _CallableModule(types.ModuleType):
+    """The package is the decorator as well, for whoever gets hold of it by way of ``sys.modules``."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return relax(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

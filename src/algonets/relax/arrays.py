@@ -109,7 +109,7 @@ class Array(Operators):
         twin = Array(self.rt, self.shape, None if self.cells is None else list(self.cells), self.tensor)
         twin.is_list, twin.holds_indices = self.is_list, self.holds_indices
         if twin.cells and isinstance(twin.cells[0], Array):
-            twin.cells = [cell.copy() for cell in twin.cells]
+            twin.cells = [cell.copy() for cell in twin.cells]  # pyright: ignore[reportAttributeAccessIssue]
         return twin
 
     # ---- reading
@@ -137,7 +137,7 @@ class Array(Operators):
                 return part
             tensor = self.tensor_form()
             if index.__class__ is int:
-                return self._wrapped(self._row(tensor, index))
+                return self._wrapped(self._row(tensor, index))  # pyright: ignore[reportArgumentType]
             return self._wrapped(tensor[self._checked(parts)])
         return self._soft_read(parts)
 

@@ -22,10 +22,10 @@ def _relaxed(values: Sequence[Any]) -> bool:
     return any(isinstance(v, Tensor | Bool | Integer | Array) for v in values)
 
 
-def _operands(values: tuple) -> list:
-    if len(values) > 1:
+def _operands(values: tuple[Any, ...]) -> list:
+    if len(values) != 1:
         return list(values)
-    only = values[0]
+    (only,) = values
     return list(only.cell_list()) if isinstance(only, Array) else list(only)
 
 
@@ -332,7 +332,10 @@ def _unit(rt: "Runtime", key: Any, make: Callable[[], Tensor]) -> Tensor:
     known = rt.units.get(id(key))
     if known is None:  # the key is held, so that its id stays its own
         x = make()
-        known = rt.units[id(key)] = (key, x if isinstance(key, tuple) else torch.nn.functional.normalize(x, dim=0, eps=1e-8))
+        known = rt.units[id(key)] = (
+            key,
+            x if isinstance(key, tuple) else torch.nn.functional.normalize(x, dim=0, eps=1e-8),
+        )
     return known[1]
 
 

@@ -113,7 +113,7 @@ class CallMixin:
 
     def lifted(self, function: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         """Run a function of torch on every example, as ``vmap`` does."""
-        leaves, spec = pytree.tree_flatten((args, kwargs))
+        leaves, spec = pytree.tree_flatten(pytree.tree_map(_opened, (args, kwargs)))
         if any(isinstance(leaf, Unreached) for leaf in leaves):
             return UNREACHED
         dead = self.dead_examples() if self.path is not None or self.alive is not None else None  # pyright: ignore
@@ -268,6 +268,11 @@ class CallMixin:
     def bit_xor(self, a: Any, b: Any) -> Any:
         """``a ^ b``."""
         return self.bitwise(operator.xor, a, b)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _opened(leaf: Any) -> Any:
+    """A Python list of the program as the list that torch.stack takes."""
+    return [_opened(cell) for cell in leaf.cell_list()] if isinstance(leaf, Array) and leaf.is_list else leaf
 
 
 def _hashable(function: Any) -> bool:

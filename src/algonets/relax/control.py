@@ -143,7 +143,7 @@ class Branch:
             arms = self._with_idle_arm()
         whole = all(arm[3].__class__ is str for arm in arms)
         if not whole:
-            masses = [both(self.alive, self._mass(arm[0])) if arm[3].__class__ is str else arm[3] for arm in arms]
+            masses: list[Any] = [both(self.alive, self._mass(arm[0])) if arm[3].__class__ is str else arm[3] for arm in arms]
             living = [(arm, mass) for arm, mass in zip(arms, masses) if mass is not DEAD]
             if len(living) < 2:
                 rt.alive = living[0][1] if living else DEAD
@@ -326,7 +326,7 @@ class Loop(Exits):
         return state
 
 
-def _minus(whole: Tensor, part: Tensor) -> Tensor:
+def _minus(whole: Tensor, part: Any) -> Tensor:
     return whole & ~part if whole.dtype == torch.bool and part.dtype == torch.bool else whole.to(part.dtype) - part
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, overload
 
 from torch import Tensor
 from torch.utils import _pytree as pytree
@@ -16,11 +16,7 @@ from algonets.relax.program import program_of
 
 __all__ = ["Relax", "Relaxed", "relax"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-class Relaxed(Generic[P, R]):
+class Relaxed:
     """A Python function that became a differentiable layer; made by :func:`algonets.relax`.
 
     The function is written for one example. ``f(x)`` is the hard call: exactly the Python function, on every example
@@ -35,9 +31,12 @@ class Relaxed(Generic[P, R]):
     Differentiability, cost: see :meth:`soft`.
     """
 
-    def __init__(self, function: Callable[P, R], options: Options):
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, function: Callable[..., Any], options: Options):
         functools.update_wrapper(self, function)
-        del self.__wrapped__  # inspect must not take the signature of one example for ours
+        del self.__dict__["__wrapped__"]  # inspect must not take the signature of one example for ours
         self.original = function
         self.options = options
         self.__relaxed_program__ = program_of(function)
@@ -52,7 +51,7 @@ class Relaxed(Generic[P, R]):
         """The generated code; ``_rt`` is the runtime of a call."""
         return self.__relaxed_program__.source
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The hard call: the Python function on every example.
 
         Args:
@@ -142,7 +141,7 @@ class Relaxed(Generic[P, R]):
 class BoundRelaxed:
     """A relaxed method of an object."""
 
-    def __init__(self, relaxed: Relaxed[..., Any], instance: Any):
+    def __init__(self, relaxed: Relaxed, instance: Any):
         self.relaxed, self.instance = relaxed, instance
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -179,10 +178,10 @@ class Relax:
     argmax = staticmethod(builtin_calls.argmax)
 
     @overload
-    def __call__(self, function: Callable[P, R], /) -> Relaxed[P, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Relaxed: ...
 
     @overload
-    def __call__(self, /, **options: Any) -> Callable[[Callable[P, R]], Relaxed[P, R]]: ...
+    def __call__(self, /, **options: Any) -> Callable[[Callable[..., Any]], Relaxed]: ...
 
     def __call__(self, function: Any = None, /, **options: Any) -> Any:
         """Turn a Python function on one example into a differentiable layer; options are defaults of its calls."""

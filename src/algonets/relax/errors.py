@@ -35,5 +35,5 @@ def syntax_error(node: ast.AST, filename: str, lines: list[str], construct: str,
     text = lines[line - 1] if 0 < line <= len(lines) else None
     message = f"algonets.relax cannot relax {construct}. {instead}"
     end_line, end_column = getattr(node, "end_lineno", None), getattr(node, "end_col_offset", None)
-    end = (end_line, None if end_column is None else end_column + 1) if end_line else ()
-    return RelaxSyntaxError(message, (filename, line, column, text, *end))
+    stop = None if end_column is None else end_column + 1
+    return RelaxSyntaxError(message, (filename, line, column, text, end_line, stop))

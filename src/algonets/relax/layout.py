@@ -137,4 +137,4 @@ class Layout:
             return value
         if self.single:
             return value.squeeze(0)
-        return value.reshape(*self.shape, *value.shape[1:])  # pyright: ignore[reportGeneralTypeIssues]
+        return value.reshape(*(self.shape or ()), *value.shape[1:])

@@ -70,7 +70,8 @@ class LogicMixin:
             return self._compare_arrays(op, a, b)
         if isinstance(a, bool | Bool) and isinstance(b, bool | Bool) and op in (operator.eq, operator.ne):
             return self._compare_truths(op, a, b)
-        left, right = as_integer(self, a), as_integer(self, b)  # pyright: ignore[reportArgumentType]
+        left: Any = as_integer(self, a)  # pyright: ignore[reportArgumentType]
+        right: Any = as_integer(self, b)  # pyright: ignore[reportArgumentType]
         if left is not None and right is not None:
             difference = left - right  # exact, or a mixture
             return difference.chance(lambda v: op(v, 0)) if isinstance(difference, Integer) else op(difference, 0)

@@ -90,9 +90,9 @@ def _merge_bools(rt: "Runtime", chance: Bool, yes: Any, no: Any) -> Any:
             return yes
         return chance if yes else chance.negated()
     if not chance.exact:
-        if yes is True:  # p + (1 - p) q
+        if yes is True and isinstance(no, Bool):  # p + (1 - p) q
             return Bool(rt, torch.lerp(no.mass(), rt.ones(), chance.p))
-        if no is False:
+        if no is False and isinstance(yes, Bool):
             return Bool(rt, chance.p * yes.mass())
     return Bool(rt, merge_tensors(rt, chance.p, as_tensor(rt, yes), as_tensor(rt, no)))
 

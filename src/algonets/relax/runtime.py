@@ -241,8 +241,8 @@ class Runtime(LogicMixin, CallMixin):
         whole = {array for array, offset in (*yes, *no) if offset is None}
         for array in whole:
             before = array.contents()
-            sides = [self._completed(array, written, before) for written in (yes, no)]
-            merged = merge(self, chance, *sides, array.holds_indices)
+            left, right = (self._completed(array, written, before) for written in (yes, no))
+            merged = merge(self, chance, left, right, array.holds_indices)
             array.write_whole(merged.cells, merged.tensor)
         for key in dict.fromkeys((*yes, *no)):
             array, offset = key

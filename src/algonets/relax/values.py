@@ -133,7 +133,7 @@ class Integer(Operators):
     def expectation(self) -> Tensor:
         """``sum_k w_k k``, the number that this is where no index is asked for."""
         dtype = self.rt.dtype
-        parts = [
+        parts: list[Any] = [
             (value.to(dtype) if isinstance(value, Tensor) else value) if weight is None else value * weight
             for value, weight in self.atoms
         ]
@@ -163,7 +163,7 @@ class Integer(Operators):
         for value, weight in self.atoms:
             held = test(value)
             if isinstance(held, Tensor):
-                total = total + weight * held
+                total = total + (held.to(self.rt.dtype) if weight is None else weight * held)
             elif held:
                 total = total + (1.0 if weight is None else weight)
         return Bool(self.rt, total if isinstance(total, Tensor) else self.rt.full(float(total)))
