@@ -21,10 +21,12 @@ namespace algonets {
 namespace ALGONETS_ISA {
 namespace {
 
+constexpr int kWide = 128 / ALGONETS_BYTES;  // vectors in a block of columns
+
 template <class C> int64_t block_width(int64_t n, int64_t batch) {
   constexpr int N = Simd<C>::N;
-  if (n <= 40 && batch > kFew) return 0;  // by samples: the state n * n * N and its tape stay in L2
-  return n <= 2 * N ? N : 2 * N;
+  if (n <= kBySamples && batch > kFew) return 0;
+  return n <= N ? N : kWide * N;
 }
 
 // ---- values ----------------------------------------------------------------------------------------------------------
@@ -182,14 +184,14 @@ void matrix_gradient_by_columns(const NetworkCall<C>& call, const NetworkRuns& r
 template <class C> void matrix(const NetworkCall<C>& call, const NetworkRuns* runs, int64_t begin, int64_t end, C* out) {
   if (!runs) return matrix_by_samples(call, begin, end, out);
   runs->width == Simd<C>::N ? matrix_by_columns<C, 1>(call, *runs, begin, end, out)
-                            : matrix_by_columns<C, 2>(call, *runs, begin, end, out);
+                            : matrix_by_columns<C, kWide>(call, *runs, begin, end, out);
 }
 template <class C>
 void matrix_gradient(const NetworkCall<C>& call, const NetworkRuns* runs, int64_t begin, int64_t end, const C* by,
                      const NetworkGradient<C>& out) {
   if (!runs) return matrix_gradient_by_samples(call, begin, end, by, out);
   runs->width == Simd<C>::N ? matrix_gradient_by_columns<C, 1>(call, *runs, begin, end, by, out)
-                            : matrix_gradient_by_columns<C, 2>(call, *runs, begin, end, by, out);
+                            : matrix_gradient_by_columns<C, kWide>(call, *runs, begin, end, by, out);
 }
 
 // ---- payloads --------------------------------------------------------------------------------------------------------
@@ -295,7 +297,7 @@ template <class C>
 void cross_entropy(const NetworkCall<C>& call, const NetworkRuns& runs, int64_t begin, int64_t end, const int64_t* target, C* loss,
                    const NetworkGradient<C>& out) {
   runs.width == Simd<C>::N ? cross_entropy_by_columns<C, 1>(call, runs, begin, end, target, loss, out)
-                           : cross_entropy_by_columns<C, 2>(call, runs, begin, end, target, loss, out);
+                           : cross_entropy_by_columns<C, kWide>(call, runs, begin, end, target, loss, out);
 }
 
 template <class C> constexpr NetworkKernels<C> table() {

@@ -17,6 +17,9 @@ enum NetworkLaw : int {
   kLogisticART, kLaws
 };
 
+// Up to so many wires the matrix is made by samples: its n * n vectors and their tape stay in L2. Above, by columns.
+constexpr std::int64_t kBySamples = 40;
+
 // Which comparators a block of columns of the permutation matrix has to pass: the others see zeros on both wires.
 struct NetworkRuns {
   struct Run { std::int64_t begin, end; };
@@ -32,7 +35,7 @@ struct NetworkPlan {
   std::vector<std::int32_t> low, high;
   std::vector<std::int32_t> straight;  // how many comparators from c on, in its layer, have wires at stride 1
   std::vector<std::int64_t> ends;      // of the layers of disjoint comparators
-  std::vector<std::int32_t> left, right;  // columns that can be non-zero at a comparator: left[c] .. right[c]
+  std::vector<std::int32_t> left, right;  // to kBySamples wires: columns left[c] .. right[c] can be non-zero
   std::int64_t spans = 0;              // sum of right - left
 
   // Throws std::invalid_argument for a wire that does not exist or is compared with itself.

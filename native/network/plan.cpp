@@ -10,14 +10,12 @@
 namespace algonets {
 
 NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count)
-    : n(n), count(count), low(low, low + count), high(high, high + count), straight(count), left(count), right(count) {
+    : n(n), count(count), low(low, low + count), high(high, high + count), straight(count) {
   for (std::int64_t c = 0; c < count; ++c)
     if (low[c] < 0 || low[c] >= n || high[c] < 0 || high[c] >= n || low[c] == high[c])
       throw std::invalid_argument("a comparator of a network must join two different wires in 0 .. n - 1");
   // A wire that comes up again starts a new layer.
   std::vector<std::int64_t> layer_of(n, -1);
-  std::vector<std::int32_t> from(n), to(n);
-  for (std::int64_t i = 0; i < n; ++i) from[i] = std::int32_t(i), to[i] = std::int32_t(i + 1);
   std::int64_t layer = 0;
   for (std::int64_t c = 0; c < count; ++c) {
     const std::int32_t a = low[c], b = high[c];
@@ -26,9 +24,6 @@ NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low, const std::int
       ++layer;
     }
     layer_of[a] = layer_of[b] = layer;
-    left[c] = from[a] = from[b] = std::min(from[a], from[b]);
-    right[c] = to[a] = to[b] = std::max(to[a], to[b]);
-    spans += right[c] - left[c];
   }
   if (count) ends.push_back(count);
   for (std::int64_t c = count, next = std::int64_t(ends.size()); c-- > 0;) {
@@ -36,6 +31,15 @@ NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low, const std::int
     if (last) --next;
     const bool joined = !last && low[c + 1] == low[c] + 1 && high[c + 1] == high[c] + 1;
     straight[c] = joined ? straight[c + 1] + 1 : 1;
+  }
+  if (n > kBySamples) return;
+  std::vector<std::int32_t> from(n), to(n);
+  for (std::int64_t i = 0; i < n; ++i) from[i] = std::int32_t(i), to[i] = std::int32_t(i + 1);
+  for (std::int64_t c = 0; c < count; ++c) {
+    const std::int32_t a = low[c], b = high[c];
+    left.push_back(from[a] = from[b] = std::min(from[a], from[b]));
+    right.push_back(to[a] = to[b] = std::max(to[a], to[b]));
+    spans += right[c] - left[c];
   }
 }
 
