@@ -31,8 +31,9 @@ def evaluate(scorer: torch.nn.Module, sets: NumberSets, at_once: int = 100) -> O
     """Score the numbers of each set by themselves, ``(B, n, 1, H, W)`` to ``(B, n)``, and compare the orders."""
     was_training = scorer.training
     scorer.eval()
+    device = next(scorer.parameters(), torch.empty(0)).device
     with torch.inference_mode():
         parts = torch.arange(len(sets)).split(at_once)
-        scores = torch.cat([scorer(sets.batch(part).images).float() for part in parts])
+        scores = torch.cat([scorer(sets.batch(part).images.to(device)).float().cpu() for part in parts])
     scorer.train(was_training)
     return ordering(scores, sets.values)

@@ -38,16 +38,16 @@ class Entry(NamedTuple):
 METHODS: dict[MethodName, Entry] = {
     "pairwise": Entry(lambda _: "pairwise", 1.0, "no sorting: pairs"),
     "regression": Entry(lambda _: "regression", 1.0, "no sorting: ranks as targets"),
-    "neural-sort": Entry(sort.NeuralSort, 1.0, "NeuralSort"),
-    "soft-sort": Entry(lambda t: sort.SoftSort(t), 0.3, "SoftSort"),
+    "neural-sort": Entry(sort.NeuralSort, 0.3, "NeuralSort"),
+    "soft-sort": Entry(sort.SoftSort, 0.1, "SoftSort"),
     "sinkhorn": Entry(sort.Sinkhorn, 0.1, "Sinkhorn"),
-    "fast-sort": Entry(lambda t: sort.Projection(strength=t), 1.0, "FastSort (ranks)"),
-    "logistic": Entry(lambda s: sort.OddEven(distributions.Logistic(s)), 0.1, "network, logistic"),
+    "fast-sort": Entry(lambda s: sort.Projection(strength=s), 0.1, "FastSort (ranks)"),
+    "logistic": Entry(lambda s: sort.OddEven(distributions.Logistic(s)), 0.3, "network, logistic"),
     "logistic-art": Entry(lambda s: sort.OddEven(sort.LogisticART(s)), 0.1, "network, logistic ART"),
     "cauchy": Entry(lambda s: sort.OddEven(distributions.Cauchy(s)), 0.1, "network, Cauchy"),
-    "reciprocal": Entry(lambda s: sort.OddEven(distributions.Reciprocal(s)), 0.1, "network, reciprocal"),
-    "optimal": Entry(lambda s: sort.OddEven(distributions.Optimal(s)), 0.1, "network, optimal"),
-    "lap-sum": Entry(sort.LapSum, 0.3, "LapSum"),
+    "reciprocal": Entry(lambda s: sort.OddEven(distributions.Reciprocal(s)), 0.3, "network, reciprocal"),
+    "optimal": Entry(lambda s: sort.OddEven(distributions.Optimal(s)), 0.3, "network, optimal"),
+    "lap-sum": Entry(sort.LapSum, 0.1, "LapSum"),
 }
 """Name -> entry, in the order of the tables. Networks are odd-even networks; ``scale`` is the inverse steepness."""
 

@@ -20,6 +20,7 @@ from algonets.sort import SortMethod
 
 __all__ = ["SortDigitsExperiment"]
 
+_WIDTH = {"digits": 16, "mnist": 32}
 _CURVE_SETS = 500  # of the final sets, measured after every interval
 _VALIDATION = 0.2  # of the training images, held out by --holdout validation
 
@@ -45,7 +46,7 @@ class SortDigitsExperiment:
         interval: Steps between two measurements and checkpoints.
         test_sets: Held-out sets of the final scores.
         learning_rate: Of Adam.
-        width: Channels of the first convolution.
+        width: Channels of the first convolution; by default 16 for digits and 32 for mnist.
         precision: The network computes in float32 or bfloat16 (several times faster on processors with AMX).
         holdout: Score on test images, or on a fifth of the training images, to choose options by.
         data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
@@ -71,7 +72,7 @@ class SortDigitsExperiment:
         interval: int = 250,
         test_sets: int = 2000,
         learning_rate: float = 10**-3.5,
-        width: int = 32,
+        width: int | None = None,
         precision: Literal["float32", "bfloat16"] = "float32",
         holdout: Literal["test", "validation"] = "test",
         data_dir: str | None = None,
@@ -83,6 +84,7 @@ class SortDigitsExperiment:
         config: str | None = None,
     ):
         self.data, self.data_dir, self.compare, self.seed = data, data_dir, compare, seed
+        width = _WIDTH[data] if width is None else width
         counts = {"n": n, "digits": digits, "steps": steps, "batch_size": batch_size, "interval": interval}
         for name, value in {**counts, "test_sets": test_sets, "width": width}.items():
             if value < (2 if name == "n" else 1):
