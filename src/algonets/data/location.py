@@ -13,7 +13,7 @@ from algonets.data.remote import (
     sha256_of,
 )
 
-__all__ = ["cache_dir", "locate"]
+__all__ = ["cache_dir", "find", "locate"]
 
 _logger = logging.getLogger(__name__)
 
@@ -65,6 +65,30 @@ def locate(
     except OSError as error:
         message = f"{remote.path} could not be written to {home}: {error}. {_remedy(remote, own or cache)}"
         raise DatasetUnavailable(message) from error
+
+
+def find(name: str, data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Return the path of a file that cannot be downloaded, looked for as :func:`locate` does.
+
+    Args:
+        name: where it lies in a data directory.
+        data_dir: an existing directory, or ``None``.
+
+    Returns:
+        The path.
+
+    Raises:
+        DatasetUnavailable: if the directory does not exist, or the file is in none of the folders.
+    """
+    folders = [folder for folder in (_own_folder(data_dir), cache_dir()) if folder is not None]
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    looked = " and ".join(map(str, folders))
+    raise DatasetUnavailable(
+        f"{name} was not found in {looked}, and there is no public copy to download. "
+        "Name a folder that has it with data_dir (--data-dir on the command line) or $ALGONETS_DATA."
+    )
 
 
 def _own_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
