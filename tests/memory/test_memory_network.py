@@ -1,5 +1,7 @@
 """Key-value memories and the end-to-end memory network."""
 
+import sys
+
 import pytest
 import torch
 
@@ -86,6 +88,21 @@ def test_answers_equal_the_equations(tying):
             state = (state if net.between is None else net.between(state)) + read
         last = net.embeddings[-1].weight if tying == "adjacent" else net.answer.weight
         torch.testing.assert_close(net(story, question)[b], last @ state, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("positions", [True, False])
+def test_counting_words_equals_looking_them_up(positions, monkeypatch):
+    net = network(positions=positions)
+    story, question = stories()
+    counted = net(story, question)
+    gradients = torch.autograd.grad(counted.square().sum(), list(net.parameters()))
+    monkeypatch.setattr(sys.modules[MemoryNetwork.__module__], "_DENSE", 0)
+    looked_up = net(story, question)
+    torch.testing.assert_close(counted, looked_up)
+    others = torch.autograd.grad(looked_up.square().sum(), list(net.parameters()))
+    for gradient, other in zip(gradients, others, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-5)
+    assert all(bool((gradient[0] == 0).all()) for gradient in gradients[:2])  # padding stays out
 
 
 def test_what_was_read():

@@ -1,10 +1,12 @@
-"""Datasets: words as letter sequences, digits, numbers made of digits, and photographs.
+"""Datasets: words as letter sequences, digits, numbers made of digits, photographs, and stories.
 
 :class:`SyntheticWords` is generated on the spot, :class:`Digits` comes with scikit-learn, and :class:`NumberSets` are
 glued from digits. The others read their original files from ``data_dir``, else ``$ALGONETS_DATA``, else the user's
 cache, and download what is missing from its public address.
 """
 
+from algonets.data.aerial import AerialBuildings
+from algonets.data.babi import Babi, BabiQuestion
 from algonets.data.cifar10 import Cifar10
 from algonets.data.digits import Digits
 from algonets.data.idx import read_idx
@@ -13,11 +15,15 @@ from algonets.data.mnist import Mnist
 from algonets.data.numbers import NumberBatch, NumberSets
 from algonets.data.ocr_letters import OcrLetters
 from algonets.data.remote import DatasetCorrupt, DatasetUnavailable, RemoteFile, download
+from algonets.data.shapes import Shapes
 from algonets.data.synthetic_words import SyntheticWords
 from algonets.data.words import AbstractWordDataset, WordBatch, WordSample, collate_words
 
 __all__ = [
     "AbstractWordDataset",
+    "AerialBuildings",
+    "Babi",
+    "BabiQuestion",
     "Cifar10",
     "DatasetCorrupt",
     "DatasetUnavailable",
@@ -27,6 +33,7 @@ __all__ = [
     "NumberSets",
     "OcrLetters",
     "RemoteFile",
+    "Shapes",
     "SyntheticWords",
     "WordBatch",
     "WordSample",

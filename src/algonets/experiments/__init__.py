@@ -4,7 +4,10 @@
 """
 
 EXPERIMENTS = {
+    "refine": "algonets.experiments.refine:RefineExperiment",
+    "babi": "algonets.experiments.babi:BabiExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
+    "topk": "algonets.experiments.topk:TopKExperiment",
     "words": "algonets.experiments.words:WordsExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""

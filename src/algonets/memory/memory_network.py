@@ -4,6 +4,7 @@ from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from algonets._core.checks import check_at_least
 from algonets._core.errors import reject_type, require
@@ -12,6 +13,9 @@ from algonets.memory.key_value import READS, Read, choose
 __all__ = ["MemoryNetwork", "position_encoding"]
 
 Tying = Literal["adjacent", "layer"]
+
+_DENSE = 32
+"""Up to so many words of the vocabulary for each of a sentence, counting words and one product beats looking up."""
 
 
 def position_encoding(words: int, width: int) -> Tensor:
@@ -79,6 +83,9 @@ class MemoryNetwork(nn.Module):
     """
 
     encoding: Tensor
+    offset: Tensor
+    slope: Tensor
+    steps: Tensor
 
     def __init__(
         self,
@@ -110,6 +117,10 @@ class MemoryNetwork(nn.Module):
         self.answer = nn.Linear(width, vocabulary, bias=False) if tying == "layer" else None
         encoding = position_encoding(words, width) if positions else torch.ones(words, width)
         self.register_buffer("encoding", encoding, persistent=False)
+        place = torch.arange(1, words + 1) / words
+        self.register_buffer("offset", 1 - place if positions else torch.ones(words), persistent=False)
+        self.register_buffer("slope", 2 * place - 1, persistent=False)
+        self.register_buffer("steps", torch.arange(1, width + 1) / width, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -141,11 +152,14 @@ class MemoryNetwork(nn.Module):
         """Answer as :meth:`forward`, and tell what was read: weights ``(*batch, hops, M)`` of the sentences."""
         self._check(stories, questions)
         there = (stories != 0).any(-1)
-        state = self._embed(0, questions)
+        state = self._embed(questions, 1)[0]
+        memory = self._embed(stories, len(self.embeddings))
+        if self.temporal:  # the latest sentence has the first vector
+            ago = stories.shape[-2]
+            memory = [table + times[:ago].flip(0) for table, times in zip(memory, self.times, strict=True)]
         seen = []
         for hop in range(self.sizes["hops"]):
-            first, second = (hop, hop + 1) if self.tying == "adjacent" else (0, 1)
-            keys, values = self._memory(first, stories), self._memory(second, stories)
+            keys, values = memory[hop : hop + 2] if self.tying == "adjacent" else memory
             scores = (keys @ state.unsqueeze(-1)).squeeze(-1)
             weights = scores * there if self.linear else choose(scores, self.read, there)
             seen.append(weights)
@@ -154,14 +168,24 @@ class MemoryNetwork(nn.Module):
         last = self.answer.weight if self.answer is not None else self.embeddings[-1].weight
         return state @ last.mT, torch.stack(seen, -2)  # pyright: ignore[reportOperatorIssue]
 
-    def _embed(self, table: int, sentences: Tensor) -> Tensor:
-        return (self.embeddings[table](sentences) * self.encoding).sum(-2)
+    def _embed(self, sentences: Tensor, tables: int) -> list[Tensor]:
+        """Vectors of sentences ``(*batch, words)`` by the first so many tables."""
+        vectors = [self.embeddings[k].weight for k in range(tables)]
+        if self.sizes["vocabulary"] > _DENSE * self.sizes["words"]:
+            found = [functional.embedding(sentences, table, padding_idx=0) for table in vectors]  # pyright: ignore
+            return [(table * self.encoding).sum(-2) for table in found]
+        # The encoding is a(j) + k b(j): two counts of the words of each sentence, one matrix product for all tables.
+        together = torch.cat(vectors, -1)  # pyright: ignore
+        embedded = self._counts(sentences, self.offset) @ together
+        if self.positions:
+            along = self.steps.repeat(tables)
+            embedded = embedded + along * (self._counts(sentences, self.slope) @ together)
+        return list(embedded.chunk(tables, -1))
 
-    def _memory(self, table: int, stories: Tensor) -> Tensor:
-        memory = self._embed(table, stories)
-        if self.temporal:  # the latest sentence has the first vector
-            memory = memory + self.times[table][: stories.shape[-2]].flip(0)
-        return memory
+    def _counts(self, sentences: Tensor, weights: Tensor) -> Tensor:
+        """Weighted counts of each word but padding: ``(*batch, vocabulary)``."""
+        counts = self.encoding.new_zeros(*sentences.shape[:-1], self.sizes["vocabulary"])
+        return counts.scatter_add(-1, sentences, torch.where(sentences != 0, weights, 0.0))
 
     def _check(self, stories: Tensor, questions: Tensor) -> None:
         for name, value in (("stories", stories), ("questions", questions)):
