@@ -41,7 +41,9 @@ def test_import_is_quiet():
             "random": state() == before,
             "settings": settings() == set_before,
             "cuda": torch.cuda.is_initialized(),
-            "heavy": sorted(new & {"lightning", "matplotlib", "scipy", "PIL", "rich", "jsonargparse", "pytest"}),
+            "heavy": sorted(new & {
+                "lightning", "matplotlib", "scipy", "PIL", "rich", "jsonargparse", "pytest", "triton", "torch._dynamo"
+            }),
             "rooms": sorted(n for n in new if n in ("algonets.data", "algonets.cli", "algonets.experiments")),
         }))
     """)

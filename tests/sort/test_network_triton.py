@@ -57,7 +57,7 @@ def close(found, wanted, exact=None):
 def test_in_the_interpreter():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
     environment = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout and "failed" not in done.stdout
 
@@ -130,8 +130,9 @@ def test_values_of_every_size(n):
 def test_payloads(kind, dtype):
     for n, width, transposed in ((1, 1, False), (2, 3, True), (5, 5, False), (9, 17, dtype == torch.float32)):
         network = getattr(networks, kind)(n)
-        alphas = draw(2, len(network.low), dtype=dtype).detach().sigmoid().requires_grad_()
-        payload = draw(2, n, width, dtype=dtype, seed=1)
+        batch = 1 if n == 9 else 2
+        alphas = draw(batch, len(network.low), dtype=dtype).detach().sigmoid().requires_grad_()
+        payload = draw(batch, n, width, dtype=dtype, seed=1)
         results = []
         for module, given in ((kernels, (alphas, payload)), (reference, (alphas, payload)), (reference, None)):
             a, p = given or (alphas.detach().double().requires_grad_(), payload.detach().double().requires_grad_())
