@@ -4,6 +4,7 @@
 """
 
 EXPERIMENTS = {
+    "equilibrium": "algonets.experiments.equilibrium:EquilibriumExperiment",
     "refine": "algonets.experiments.refine:RefineExperiment",
     "babi": "algonets.experiments.babi:BabiExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
