@@ -29,7 +29,7 @@ __all__ = [
     "register_object",
 ]
 
-ROOMS = ("sort", "semirings", "distributions", "tconorms", "dp", "implicit", "memory", "equations", "losses")
+ROOMS = ("sort", "relax", "semirings", "distributions", "tconorms", "dp", "implicit", "memory", "equations", "losses")
 """The rooms of ``algonets`` that have public operations, in the order of the docs table."""
 
 CHECKS = frozenset(

@@ -22,7 +22,7 @@ def program(*shapes, **options):
 
 @program((), ())
 def if_else(x, y):
-    if x > y:
+    if x > y:  # noqa: SIM108
         z = x * 2
     else:
         z = y - 1
@@ -60,7 +60,7 @@ def conditional_expression(x, y):
 def nested_ifs(x, y):
     z = 0.0
     if x > 0:
-        if y > 0:
+        if y > 0:  # noqa: SIM108
             z = x * y
         else:
             z = x - y
@@ -356,7 +356,7 @@ def lists(a):
         if a[i] > 0:
             b[i] = c[3 - i]
             d[i % 2][0] = i
-    e = [1.0, a[0]] + [a[1]]
+    e = [1.0, a[0]] + [a[1]]  # noqa: RUF005
     e.append(2.0)
     return b, c, d, e, len(e)
 
@@ -449,7 +449,7 @@ def quicksort(a, lo, hi):
     middle = (lo + hi) // 2
     quicksort(a, lo, middle)
     quicksort(a, middle + 1, hi)
-    for i in range(lo, hi):
+    for _ in range(lo, hi):
         for j in range(lo, hi):
             if a[j] > a[j + 1]:
                 swap(a, j, j + 1)
@@ -532,3 +532,26 @@ def tensors_from_outside(a):
         if a[i] > 0:
             total += a[i] * CONSTANT[i]
     return total
+
+
+@program((), (2,))
+def writes_after_an_exit(x, a):
+    k = 0
+    while k < 3 and x < x + x:
+        k += 1
+        a[0] = x
+        if x + x > 0:
+            return x, a
+    return x, a
+
+
+@program((4,), ())
+def writes_after_a_continue(a, t):
+    for i in range(3):
+        if a[i] < t:
+            continue
+        a[i + 1] = a[i] + 1
+        if a[i] > t + 1:
+            break
+        a[0] = 7.0
+    return a

@@ -69,7 +69,7 @@ def statements(draw, depth, in_loop=False):
     return lines
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=statements(2), seed=some.integers(0, 100))
 def test_random_programs(body, seed, tmp_path_factory):
     text = "def f(x, y, a):\n    z = 0.0\n    n = 0\n    i = 0\n"
@@ -88,8 +88,8 @@ def test_random_programs(body, seed, tmp_path_factory):
     for k in range(6):
         expected = module.f(float(x[k]), float(y[k]), a[k].tolist())
         for ours, theirs in zip(found, expected, strict=True):
-            theirs = torch.tensor(theirs, dtype=torch.float64)
-            torch.testing.assert_close(ours[k].double(), theirs, rtol=1e-9, atol=1e-9, msg=lambda m: f"{m}\n{text}")
+            wanted = torch.tensor(theirs, dtype=torch.float64)
+            torch.testing.assert_close(ours[k].double(), wanted, rtol=1e-9, atol=1e-9, msg=lambda m: f"{m}\n{text}")
     soft = relaxed.soft(x.requires_grad_(), y, a, distribution=Logistic(1.0))
-    bound = max(float(h.double().abs().max()) for h in found)
+    bound = max(float(h.detach().double().abs().max()) for h in found)
     assert bound > 1e100 or all(bool(s.isfinite().all()) for s in soft), text

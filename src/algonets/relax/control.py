@@ -143,7 +143,9 @@ class Branch:
             arms = self._with_idle_arm()
         whole = all(arm[3].__class__ is str for arm in arms)
         if not whole:
-            masses: list[Any] = [both(self.alive, self._mass(arm[0])) if arm[3].__class__ is str else arm[3] for arm in arms]
+            masses: list[Any] = [
+                both(self.alive, self._mass(arm[0])) if arm[3].__class__ is str else arm[3] for arm in arms
+            ]
             living = [(arm, mass) for arm, mass in zip(arms, masses) if mass is not DEAD]
             if len(living) < 2:
                 rt.alive = living[0][1] if living else DEAD
@@ -218,6 +220,10 @@ class Exits:
         parked, self.parked = self.parked, []
         if alive is not DEAD:
             parked.append((alive, state, self._contents()))
+        for _, _, contents in parked:  # what was written after an exit is not its own
+            for key, before in self.journal.items():
+                if key[1] is not None or all(other[0] is not key[0] for other in contents):
+                    contents.setdefault(key, before)
         if len(parked) == 1:
             mass, state, contents = parked[0]
             for (array, offset), value in contents.items():

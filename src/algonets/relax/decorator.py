@@ -16,6 +16,7 @@ from algonets.relax.program import program_of
 
 __all__ = ["Relax", "Relaxed", "relax"]
 
+
 class Relaxed:
     """A Python function that became a differentiable layer; made by :func:`algonets.relax`.
 
@@ -167,6 +168,11 @@ class Relax:
     """The decorator ``algonets.relax``, and the names that go with it."""
 
     __name__ = "algonets.relax"  # so that `import algonets.relax.x as y` finds the submodule
+    __all__ = (
+        "Decision", "RelaxSyntaxError", "Relaxed", "Report", "ResidualMassWarning", "UnreachedPathsError",
+        "argmax", "argmin", "equal", "scale",
+    )  # fmt: skip
+    Decision = report.Decision
     Relaxed = Relaxed
     Report = report.Report
     RelaxSyntaxError = errors.RelaxSyntaxError
