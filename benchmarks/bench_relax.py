@@ -200,7 +200,9 @@ def row(program: str, ours: Callable[..., torch.Tensor], theirs: Callable[..., t
 
         return run
 
-    fast, slow = milliseconds(step(ours), 3.0), milliseconds(step(theirs), 6.0)
+    # In turns, so that a change of the machine's load meets both.
+    turns = [(milliseconds(step(ours), 1.0), milliseconds(step(theirs), 2.0)) for _ in range(5)]
+    fast, slow = (min(times) for times in zip(*turns, strict=True))
     small, large = saved_bytes(lambda: ours(*inputs)), saved_bytes(lambda: theirs(*inputs))
     return {
         "program": program,

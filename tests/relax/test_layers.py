@@ -252,7 +252,7 @@ def test_source_and_original():
     assert programs.bubble_sort.original([3.0, 1.0, 2.0]) == ([1.0, 2.0, 3.0], 2)
     assert "_rt.branch" in programs.bubble_sort.source and "while" in programs.bubble_sort.source
     assert programs.bubble_sort([3.0, 1.0, 2.0]) == ([1.0, 2.0, 3.0], 2)
-    assert repr(programs.bubble_sort) == "<relaxed bubble_sort(x)>"
+    assert repr(programs.bubble_sort) == "Relaxed(bubble_sort(x))"
 
 
 def test_package_and_decorator_have_the_same_names():

@@ -136,7 +136,7 @@ class Relaxed:
         return self.__qualname__  # by its name, as functions are
 
     def __repr__(self) -> str:
-        return f"<relaxed {self.__qualname__}{self.__relaxed_program__.signature}>"
+        return f"Relaxed({self.__qualname__}{self.__relaxed_program__.signature})"
 
 
 class BoundRelaxed:
