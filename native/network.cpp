@@ -57,7 +57,7 @@ template <class C> void alphas(const NetworkCall<C>& call, int64_t begin, int64_
 
 // The differences are kept for a segment of comparators at a time, and recomputed from the wires before it: for large n
 // the memory is that of about sqrt(n C) comparators.
-constexpr int64_t kSegment = 16384;  // of this many comparators the tape of a tile fits in L2
+constexpr int64_t kSegment = 32768;  // of this many comparators the tape of a tile is 2 MB
 
 template <class C>
 void keys_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, const C* by_values, const C* by_alphas,
