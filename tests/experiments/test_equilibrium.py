@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from algonets.experiments._training import RunError
-from algonets.experiments.equilibrium import EquilibriumClassifier, EquilibriumExperiment, saved_bytes
+from algonets.experiments.equilibrium import EquilibriumClassifier, EquilibriumExperiment, Step, saved_bytes
 from algonets.experiments.equilibrium.measure import over_iterations
 
 TINY = {"depths": [0, 2], "seeds": 2, "epochs": 2, "batch_size": 16, "channels": 4, "train_size": 48}
@@ -30,6 +30,18 @@ def test_deep_unrolling_reaches_the_equilibrium():
     torch.testing.assert_close(*scores, rtol=0.02, atol=0.005)
 
 
+def test_the_step_contracts():
+    """The largest gain of the convolution, as a matrix over all pixels, is 0.9 at most."""
+    step = Step(3)
+    for scale in (1.0, 10.0, 0.01):
+        with torch.no_grad():
+            step.weight.mul_(scale)
+        basis = torch.eye(192).view(192, 3, 8, 8)
+        slopes = torch.atanh(step(1e-3 * basis, torch.zeros_like(basis), step.contraction())).flatten(1) / 1e-3
+        assert torch.linalg.matrix_norm(slopes, 2) < 0.901
+    assert torch.equal(step.contraction(), step.weight)  # small already
+
+
 def test_saved_bytes_by_hand():
     x = torch.zeros(1000, requires_grad=True)  # exp keeps its result; the sum nothing
     assert saved_bytes(lambda: x.exp().sum()) == 4000
@@ -39,7 +51,12 @@ def test_saved_bytes_by_hand():
 def test_memory_is_constant_in_the_iterations():
     torch.manual_seed(0)
     network = EquilibriumClassifier(0, 4)
-    rows = over_iterations(network.step, torch.randn(2, 4, 8, 8), [2, 20], repeats=1)
+    rows = over_iterations(
+        network.step,
+        (torch.randn(2, 4, 8, 8), network.step.contraction().detach().requires_grad_()),
+        [2, 20],
+        repeats=1,
+    )
     assert rows[0]["implicit_megabytes"] == rows[1]["implicit_megabytes"]
     assert rows[1]["unrolled_megabytes"] > 4 * rows[0]["unrolled_megabytes"]
 

@@ -37,12 +37,14 @@ def step_seconds(function: Callable[[], Tensor], repeats: int = 5) -> float:
     return statistics.median(times[1:])
 
 
-def over_iterations(step: nn.Module, x: Tensor, depths: list[int], repeats: int = 5) -> list[dict[str, float]]:
+def over_iterations(
+    step: nn.Module, inputs: tuple[Tensor, ...], depths: list[int], repeats: int = 5
+) -> list[dict[str, float]]:
     """Compare unrolling with the implicit gradient where both take the same number of plain iterations.
 
     Args:
-        step: ``step(z, x)``.
-        x: Injected input ``(B, channels, H, W)``.
+        step: ``step(z, *inputs)``.
+        inputs: The first has the shape of z, ``(B, channels, H, W)``.
         depths: Numbers of iterations.
         repeats: Of each time.
 
@@ -62,8 +64,8 @@ def over_iterations(step: nn.Module, x: Tensor, depths: list[int], repeats: int 
             event_dims=3,
         )
         ways = {
-            "unrolled": lambda depth=depth: unroll(step, depth)(torch.zeros_like(x), x).square().mean(),
-            "implicit": lambda layer=layer: layer(x).square().mean(),
+            "unrolled": lambda depth=depth: unroll(step, depth)(torch.zeros_like(inputs[0]), *inputs).square().mean(),
+            "implicit": lambda layer=layer: layer(*inputs).square().mean(),
         }
         row: dict[str, float] = {"iterations": depth}
         with warnings.catch_warnings():

@@ -14,25 +14,32 @@ __all__ = ["EquilibriumClassifier", "Step"]
 
 TOLERANCE = 1e-3
 MAX_ITERATIONS = 50
+GAIN = 0.9
 
 
 class Step(nn.Module):
-    """``z <- tanh(W * z + x)``; the first W is a contraction, so that there is an equilibrium to begin with.
+    """``z <- tanh(W * z + x)``, a circular convolution that is kept a contraction, so that there is an equilibrium.
 
     Args:
-        channels: Of z, which has the size of the picture.
+        channels: Of z.
+        size: Height and width of z.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, size: int = 8):
         super().__init__()
-        self.inner = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        nn.init.orthogonal_(self.inner.weight.view(channels, -1))
-        with torch.no_grad():
-            self.inner.weight.mul_(0.6)
+        self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3))
+        nn.init.orthogonal_(self.weight)
+        self.size = size
 
-    def forward(self, z: Tensor, x: Tensor) -> Tensor:
-        """Return the next z."""
-        return torch.tanh(self.inner(z) + x)
+    def contraction(self) -> Tensor:
+        """Return W, scaled down where its largest gain exceeds 0.9; the gains are those of its Fourier transform."""
+        symbol = torch.fft.fft2(self.weight, s=(self.size, self.size)).permute(2, 3, 0, 1)
+        gain = torch.linalg.svdvals(symbol).max()
+        return self.weight * (GAIN / gain).clamp_max(1)
+
+    def forward(self, z: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        """Return the next z ``(B, channels, size, size)``, by a weight from ``contraction``."""
+        return torch.tanh(functional.conv2d(functional.pad(z, (1, 1, 1, 1), "circular"), weight) + x)
 
 
 class EquilibriumClassifier(lightning.LightningModule):
@@ -69,9 +76,10 @@ class EquilibriumClassifier(lightning.LightningModule):
     def state(self, images: Tensor) -> Tensor:
         """Return z after all iterations, ``(B, channels, 8, 8)``."""
         x = self.inject(2 * images - 1)
+        weight = self.step.contraction()  # once, not in every iteration
         if self.equilibrium is None:
-            return unroll(self.step, self.depth)(torch.zeros_like(x), x)
-        solution = self.equilibrium.solve(x)
+            return unroll(self.step, self.depth)(torch.zeros_like(x), x, weight)
+        solution = self.equilibrium.solve(x, weight)
         self.iterations.append(solution.iterations.float().mean().item())
         self.converged.append(solution.converged.float().mean().item())
         return solution.value

@@ -114,7 +114,8 @@ class EquilibriumExperiment:
         torch.manual_seed(self.seed)
         fresh = EquilibriumClassifier(0, **self.model_options)
         x = fresh.inject(2 * train[0][: self.batch_size] - 1).detach()
-        metrics["costs"] = over_iterations(fresh.step, x, _COSTS)
+        weight = fresh.step.contraction().detach().requires_grad_()
+        metrics["costs"] = over_iterations(fresh.step, (x, weight), _COSTS)
         write_json(self.output / "metrics.json", metrics)
         save_report(self.output / "report.png", metrics)
         for table in _tables(metrics):
