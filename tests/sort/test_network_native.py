@@ -114,9 +114,9 @@ def test_single_precision(isa, law_type):
     x, scale, payload, target = inputs(19, 24, 3)
     with algonets.backend("torch"):
         truth = outputs(x, scale, payload, target, law_type, network)
-    small = [t.detach().float() for t in (x, scale, payload)]
+    x, scale, payload = (t.detach().float() for t in (x, scale, payload))
     with algonets.backend("native"):
-        ours = outputs(*small, target, law_type, network)
+        ours = outputs(x, scale, payload, target, law_type, network)
     for name, y in ours.items():
         # The logarithm of an entry near the end of a bounded support magnifies its rounding.
         rtol = 3e-5 if name == "cross-entropy" else 2e-6
@@ -147,12 +147,12 @@ def test_hard_limit_is_exact():
 
 @pytest.mark.parametrize("n", [30, 100])
 def test_threads_and_repetition_change_nothing(n):
-    arguments = inputs(150, n, 5, torch.float32)
+    x, scale, payload, target = inputs(150, n, 5, torch.float32)
     network = networks.odd_even(n)
 
     def everything() -> list[torch.Tensor]:
-        found = outputs(*arguments, distributions.Logistic, network)
-        grads = [torch.autograd.grad(y.square().sum(), arguments[:2], retain_graph=True) for y in found.values()]
+        found = outputs(x, scale, payload, target, distributions.Logistic, network)
+        grads = [torch.autograd.grad(y.square().sum(), (x, scale), retain_graph=True) for y in found.values()]
         return [*found.values(), *(g for pair in grads for g in pair)]
 
     try:
