@@ -7,6 +7,7 @@ EXPERIMENTS = {
     "equilibrium": "algonets.experiments.equilibrium:EquilibriumExperiment",
     "refine": "algonets.experiments.refine:RefineExperiment",
     "babi": "algonets.experiments.babi:BabiExperiment",
+    "memory": "algonets.experiments.memory:MemoryExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
     "words": "algonets.experiments.words:WordsExperiment",

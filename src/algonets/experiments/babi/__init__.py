@@ -2,7 +2,7 @@
 
 from algonets.experiments.babi.model import MODELS, Model, Recipe, StoryReader
 from algonets.experiments.babi.run import BabiExperiment
-from algonets.experiments.babi.stories import StoryBatch, StorySet, Vocabulary, collate_stories, spread
+from algonets.experiments.babi.stories import StoryBatch, StorySet, Vocabulary, spread
 
 __all__ = [
     "MODELS",
@@ -13,6 +13,5 @@ __all__ = [
     "StoryReader",
     "StorySet",
     "Vocabulary",
-    "collate_stories",
     "spread",
 ]

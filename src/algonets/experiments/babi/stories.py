@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from algonets.data import BabiQuestion
 
-__all__ = ["StoryBatch", "StorySet", "Vocabulary", "collate_stories", "spread", "trim"]
+__all__ = ["StoryBatch", "StorySet", "Vocabulary", "spread", "trim"]
 
 NOISE = 0.1
 """Empty memories for each sentence, at most, that :func:`spread` puts in."""
@@ -59,7 +59,7 @@ class StoryBatch(NamedTuple):
     facts: Tensor
 
 
-class StorySet(Dataset[tuple[Tensor, ...]]):
+class StorySet(Dataset[StoryBatch]):
     """Questions as tensors.
 
     Args:
@@ -86,13 +86,12 @@ class StorySet(Dataset[tuple[Tensor, ...]]):
     def __len__(self) -> int:
         return len(self.batch.answers)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        return tuple(part[index] for part in self.batch)
+    def __getitem__(self, index: int) -> StoryBatch:
+        return StoryBatch(*(part[index] for part in self.batch))
 
-
-def collate_stories(samples: list[tuple[Tensor, ...]]) -> StoryBatch:
-    """Stack questions, without the memories that are empty in all of them."""
-    return trim(StoryBatch(*(torch.stack(parts) for parts in zip(*samples, strict=True))))
+    def __getitems__(self, indices: list[int]) -> StoryBatch:
+        """Return a whole batch at once, which loaders prefer."""
+        return trim(StoryBatch(*(part[indices] for part in self.batch)))
 
 
 def trim(batch: StoryBatch) -> StoryBatch:

@@ -35,7 +35,7 @@ class PictureClassifier(lightning.LightningModule):
         images: torch.Tensor,
         num_classes: int,
         held_out: tuple[torch.Tensor, torch.Tensor],
-        width: int = 32,
+        width: int = 16,
         learning_rate: float = 3e-3,
         flip: bool = False,
     ):

@@ -81,7 +81,7 @@ class TopKExperiment:
         epochs: int | None = None,
         batch_size: int = 128,
         learning_rate: float = 3e-3,
-        width: int = 32,
+        width: int = 16,
         train_size: int | None = None,
         data_dir: str | None = None,
         output: str | None = None,
