@@ -43,12 +43,12 @@ def save_report(path: Path, metrics: dict[str, Any], maps: Maps, results: dict[s
             if i == 0:
                 axis.set_title(name, fontsize=9)
     axis = figure.add_subplot(grid[rows, :])
-    for name in names:
+    for k, name in enumerate(names):
         scores = metrics["methods"][name]["iou_over_iterations"]
         if len(scores) > 2:
-            axis.plot(range(len(scores)), scores, "o-", label=name)
+            axis.plot(range(len(scores)), scores, "o-", color=f"C{k}", label=name)
         else:
-            axis.axhline(scores[-1], color=f"C{names.index(name)}", linestyle="--", linewidth=1, label=name)
+            axis.axhline(scores[-1], color=f"C{k}", linestyle="--", linewidth=1, label=name)
     axis.set(xlabel="iterations", ylabel="held-out IoU, %")
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(fontsize=8, frameon=False, ncols=2)
