@@ -38,5 +38,6 @@ void bind_chain(nb::module_& m);
 void bind_network(nb::module_& m);
 void bind_isotonic(nb::module_& m);
 void bind_softsort(nb::module_& m);
+void bind_hopfield(nb::module_& m);
 
 }  // namespace algonets

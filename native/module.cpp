@@ -47,4 +47,5 @@ NB_MODULE(_native, m) {
   algonets::bind_network(m);
   algonets::bind_isotonic(m);
   algonets::bind_softsort(m);
+  algonets::bind_hopfield(m);
 }

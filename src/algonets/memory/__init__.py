@@ -5,6 +5,7 @@ from algonets.memory.hamming import Hamming
 from algonets.memory.hopfield import Hopfield
 from algonets.memory.key_value import KeyValueMemory
 from algonets.memory.memory_network import MemoryNetwork, position_encoding
+from algonets.memory.packed import pack, packed_hamming_distance, unpack
 from algonets.memory.patterns import as_signs, flip, hamming_distance, occlude, overlap
 from algonets.memory.rules import hebb, perceptron_rule, pseudo_inverse, storkey
 
@@ -22,8 +23,11 @@ __all__ = [
     "hebb",
     "occlude",
     "overlap",
+    "pack",
+    "packed_hamming_distance",
     "perceptron_rule",
     "position_encoding",
     "pseudo_inverse",
     "storkey",
+    "unpack",
 ]

@@ -3,7 +3,12 @@
 import torch
 from torch import Tensor
 
-__all__ = ["settle"]
+__all__ = ["rounding", "settle"]
+
+
+def rounding(weights: Tensor, threshold: Tensor) -> Tensor:
+    """How near to 0 a field counts as 0, ``(n)`` in double: a unit there keeps its state, so that no sweep circles."""
+    return 1e-9 * (weights.detach().abs().sum(-1, dtype=torch.float64) + threshold.to(torch.float64).abs())
 
 
 def settle(
@@ -15,13 +20,12 @@ def settle(
     the batch costs nothing but a look.
     """
     n, dtype = states.shape[1], states.dtype
-    # In double, and fields within rounding of 0 count as 0: a unit there keeps its state, and no sweep goes in circles.
+    zero = rounding(weights, threshold)
     states, weights, threshold = (
         states.to(torch.float64, copy=True),
         weights.to(torch.float64),
         threshold.to(torch.float64),
     )
-    zero = 1e-9 * (weights.abs().sum(-1) + threshold.abs())
     active = torch.arange(len(states), device=states.device)
     for _ in range(max_sweeps):
         if not len(active):

@@ -7,10 +7,11 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from algonets._core.checks import check_at_least, check_positive
+from algonets._core.checks import as_scale, check_at_least, check_floating
 from algonets._core.errors import reject, require
-from algonets.memory import _asynchronous
-from algonets.memory.patterns import check_patterns, overlap
+from algonets.implicit import Picard, fixed_point
+from algonets.memory import _kernels
+from algonets.memory.patterns import check_patterns
 from algonets.memory.rules import hebb, perceptron_rule, pseudo_inverse, storkey
 
 __all__ = ["Hopfield"]
@@ -128,7 +129,7 @@ class Hopfield(nn.Module):
         )
         states = queries.detach().reshape(-1, self.n).to(self.weights)
         if update == "asynchronous":
-            states = _asynchronous.settle(states, self.weights, self.threshold, max_sweeps, generator)
+            states = _kernels.settle(states, self.weights, self.threshold, max_sweeps, generator)
         else:
             for _ in range(max_sweeps):
                 after = _signs(states @ self.weights - self.threshold, states)
@@ -152,14 +153,46 @@ class Hopfield(nn.Module):
             ValueError: if an option is out of range.
         """
         check_at_least("Hopfield.unroll(steps)", steps, 1)
-        check_positive("Hopfield.unroll(beta)", beta)
-        states = queries
+        check_floating("Hopfield.unroll(queries)", queries)
+        beta, states = as_scale("Hopfield.unroll(beta)", beta), queries
         for _ in range(steps):
-            states = self._soft_step(states, beta)
+            states = self._soft_step(states, self.weights, beta)
         return states
 
-    def _soft_step(self, states: Tensor, beta: Any) -> Tensor:
-        return torch.tanh(beta * (states @ self.weights.to(states.dtype) - self.threshold.to(states.dtype)))
+    def settle(self, queries: Tensor, beta: float | Tensor = 2.0, *, max_iterations: int = 500) -> Tensor:
+        """Analytic: the equilibrium ``s = tanh(beta (W s - theta))`` of graded units that the query falls to.
+
+        The gradient is that of the equilibrium (implicit function theorem): to the weights, the threshold and
+        ``beta``, in memory that does not grow with the iterations. The query chooses the equilibrium, and has no
+        gradient where it does not move it.
+
+        Args:
+            queries: ``(*batch, n)``, any real states.
+            beta: steepness, positive float or tensor.
+            max_iterations: of the search.
+
+        Returns:
+            ``(*batch, n)`` in (-1, 1).
+
+        Raises:
+            TypeError: if ``queries`` is not a floating tensor.
+            ValueError: if an option is out of range.
+            ConvergenceError: if the units do not come to rest, as where synchronous updates go in a cycle.
+
+        References: Hopfield 1984, Neurons with graded response have collective computational properties.
+        """
+        check_floating("Hopfield.settle(queries)", queries)
+        check_at_least("Hopfield.settle(max_iterations)", max_iterations, 1)
+        beta = as_scale("Hopfield.settle(beta)", beta)
+
+        def step(states: Tensor, weights: Tensor) -> Tensor:
+            # Half way: damped steps lead to the same rest, and out of the cycles of two states.
+            return 0.5 * (states + self._soft_step(states, weights, beta))
+
+        return fixed_point(step, queries, self.weights, solver=Picard(), max_iterations=max_iterations).value
+
+    def _soft_step(self, states: Tensor, weights: Tensor, beta: Any) -> Tensor:
+        return torch.tanh(beta * (states @ weights.to(states.dtype) - self.threshold.to(states.dtype)))
 
     def energy(self, states: Tensor) -> Tensor:
         """``E(s) = -1/2 s^T W s + theta^T s`` of ``(*batch, n)`` states, ``(*batch)``."""
@@ -178,7 +211,10 @@ class Hopfield(nn.Module):
 
     def overlaps(self, states: Tensor) -> Tensor:
         """Overlap of ``(*batch, n)`` states with every stored pattern, ``(*batch, P)``."""
-        return overlap(states.unsqueeze(-2), self.patterns.to(states.dtype))
+        call = "Hopfield.overlaps(states)"
+        check_floating(call, states)
+        require(states.ndim >= 1 and states.shape[-1] == self.n, call, f"must be (*batch, {self.n})", states)
+        return states @ self.patterns.to(states.dtype).mT / self.n
 
     def capacity(self) -> float:
         """How many random patterns the rule recalls, roughly: theory for large ``n``, see the rule.

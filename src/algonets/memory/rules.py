@@ -81,12 +81,11 @@ def storkey(patterns: Tensor) -> Tensor:
     _check("storkey", patterns)
     n = patterns.shape[1]
     weights = patterns.new_zeros(n, n)
-    for x in patterns:
-        # h_ij = (W x)_i - W_ii x_i - W_ij x_j; the diagonal holds i = j twice, and is dropped at the end.
-        local = (weights @ x - weights.diagonal() * x)[:, None] - weights * x
-        outer = x[:, None] * x
-        crossed = x[:, None] * local.mT
-        weights = weights + _without_diagonal(outer - crossed - crossed.mT) / n
+    for x in patterns.detach():
+        # With a zero diagonal and the fields a = W x: h_ij = a_i - W_ij x_j, and x_j^2 = 1, so that
+        # x_i x_j - x_i h_ji - h_ij x_j = x_i (x_j / 2 - a_j) + (x_i / 2 - a_i) x_j + 2 W_ij.
+        less = (x / 2 - weights @ x) / n
+        weights.mul_(1 + 2 / n).addr_(x, less).addr_(less, x).fill_diagonal_(0.0)
     return weights
 
 
