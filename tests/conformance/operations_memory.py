@@ -165,6 +165,8 @@ for name, make, use in (
 
 exempt("memory.AssociativeMemory*", "abstract: its families are registered")
 exempt("memory.as_signs", "booleans in: tests/memory")
+for name in ("pack", "unpack", "packed_hamming_distance"):
+    exempt(f"memory.{name}", "integers of packed bits: tests/memory/test_kernels.py")
 exempt("memory.position_encoding", "a constant of two integers: tests/memory/test_memory_network.py")
 for name in ("hebb", "storkey", "pseudo_inverse", "perceptron_rule"):
     exempt(f"memory.{name}", "one set of patterns to one matrix, no batch: tests/memory/test_hopfield.py")

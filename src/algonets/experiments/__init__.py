@@ -4,12 +4,12 @@
 """
 
 EXPERIMENTS = {
+    "words": "algonets.experiments.words:WordsExperiment",
     "equilibrium": "algonets.experiments.equilibrium:EquilibriumExperiment",
     "refine": "algonets.experiments.refine:RefineExperiment",
     "babi": "algonets.experiments.babi:BabiExperiment",
     "memory": "algonets.experiments.memory:MemoryExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
-    "words": "algonets.experiments.words:WordsExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""
