@@ -207,3 +207,26 @@ def test_queries_stay_as_they_are(dtype):
     before = queries.clone()
     assert not torch.equal(memory(queries), queries)
     assert torch.equal(queries, before)
+
+
+def test_graded_units_at_equilibrium():
+    """A fixed point, near the hard state at a high steepness, with the gradient of many damped steps."""
+    memory = Hopfield(12).double().store(random_signs(2, 12))
+    queries = flip(memory.patterns, 0.1, torch.Generator().manual_seed(1))
+    rest = memory.settle(queries, beta=3.0)
+    expected = torch.tanh(3.0 * (rest @ memory.weights - memory.threshold))
+    torch.testing.assert_close(rest, expected, rtol=1e-8, atol=1e-8)
+    assert torch.equal(memory.settle(queries, beta=50.0).sign(), memory(queries))
+    weights = memory.weights.clone().requires_grad_()
+    memory.weights = weights
+    gradient = torch.autograd.grad(memory.settle(queries, beta=3.0).square().sum(), weights)[0]
+    state = queries
+    for _ in range(300):
+        state = 0.5 * (state + torch.tanh(3.0 * (state @ weights - memory.threshold)))
+    torch.testing.assert_close(gradient, torch.autograd.grad(state.square().sum(), weights)[0], rtol=1e-6, atol=1e-8)
+
+
+def test_overlaps_need_no_memory_of_every_unit_of_every_pair():
+    memory = Hopfield(40).store(random_signs(3, 40).float())
+    states = random_signs(2, 5, 40, seed=1).float()
+    torch.testing.assert_close(memory.overlaps(states), overlap(states.unsqueeze(-2), memory.patterns))

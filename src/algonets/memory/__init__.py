@@ -4,6 +4,7 @@ from algonets.memory.dense import AssociativeMemory, DenseMemory, ModernHopfield
 from algonets.memory.hamming import Hamming
 from algonets.memory.hopfield import Hopfield
 from algonets.memory.key_value import KeyValueMemory
+from algonets.memory.layers import HopfieldLookup, HopfieldPooling
 from algonets.memory.memory_network import MemoryNetwork, position_encoding
 from algonets.memory.packed import pack, packed_hamming_distance, unpack
 from algonets.memory.patterns import as_signs, flip, hamming_distance, occlude, overlap
@@ -14,6 +15,8 @@ __all__ = [
     "DenseMemory",
     "Hamming",
     "Hopfield",
+    "HopfieldLookup",
+    "HopfieldPooling",
     "KeyValueMemory",
     "MemoryNetwork",
     "ModernHopfield",

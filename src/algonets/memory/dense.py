@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from algonets._core.checks import as_scale, check_at_least, check_finite, check_floating, check_positive
 from algonets._core.errors import reject, require
-from algonets.implicit import fixed_point
+from algonets._core.numerics import log_softmax
+from algonets.implicit import Picard, fixed_point
 
 __all__ = ["AssociativeMemory", "DenseMemory", "ModernHopfield"]
 
 _WAYS = ("pool", "unroll", "analytic")
+_STEPS = 1000  # plain ones: they lower the energy, where a faster search may leave for another rest
 Way = Literal["pool", "unroll", "analytic"]
 
 
@@ -31,7 +33,7 @@ class AssociativeMemory(nn.Module, abc.ABC):
     Args:
         n: length of a pattern.
         way: how :meth:`forward` reads.
-        updates: steps of ``unroll``, and the most that ``analytic`` takes is 50 times as many.
+        updates: steps of ``unroll``, and the most that ``analytic`` takes is 1000 times as many.
     """
 
     patterns: Tensor
@@ -45,8 +47,11 @@ class AssociativeMemory(nn.Module, abc.ABC):
         self.register_buffer("patterns", torch.zeros(0, n))
 
     @abc.abstractmethod
-    def _weights(self, products: Tensor) -> Tensor:
-        """Weights of the patterns, summing to 1 over the last dimension, from inner products with the state."""
+    def _weights(self, products: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Weights of the patterns, summing to 1 over the last dimension, from inner products with the state.
+
+        Patterns whose ``mask`` is False have the weight 0; where all are masked, all have.
+        """
 
     def store(self, patterns: Tensor, *, append: bool = False) -> Self:
         """Keep patterns.
@@ -94,23 +99,40 @@ class AssociativeMemory(nn.Module, abc.ABC):
             reject(call, "must find stored patterns", "none", "Call store(patterns) first.")
         return self.patterns.to(states.dtype)
 
-    def read(self, queries: Tensor, stored: Tensor) -> Tensor:
-        """Read ``stored`` patterns ``(*batch, P, n)`` or ``(P, n)`` instead of the memory's own."""
-        if self.way == "pool":
-            best = self._products(queries, stored).argmax(-1)
-            if stored.ndim == 2:
-                return stored[best]
-            return stored.gather(-2, best[..., None, None].expand(*best.shape, 1, self.n)).squeeze(-2)
-        if self.way == "unroll":
-            for _ in range(self.updates):
-                queries = self.step(queries, stored)
-            return queries
-        return fixed_point(self.step, queries, stored, max_iterations=50 * self.updates).value
+    def read(self, queries: Tensor, stored: Tensor, mask: Tensor | None = None, values: Tensor | None = None) -> Tensor:
+        """Read other patterns than the memory's own.
 
-    def step(self, state: Tensor, stored: Tensor) -> Tensor:
+        Args:
+            queries: ``(*batch, n)``.
+            stored: ``(*batch, P, n)`` or ``(P, n)``, at least one.
+            mask: boolean, broadcast to ``(*batch, P)``: True for the patterns that count. With none, the result is 0.
+            values: ``(P, v)`` to be read in the last step in place of ``stored``.
+
+        Returns:
+            ``(*batch, n)`` or ``(*batch, v)``.
+        """
+        found = stored if values is None else values
+        if self.way == "pool":
+            products = self._products(queries, stored)
+            best = (products if mask is None else products.masked_fill(~mask, -torch.inf)).argmax(-1)
+            if found.ndim == 2:
+                chosen = found[best]
+            else:
+                chosen = found.gather(-2, best[..., None, None].expand(*best.shape, 1, found.shape[-1])).squeeze(-2)
+            return chosen if mask is None else chosen * mask.any(-1, keepdim=True)
+        if self.way == "unroll":
+            for _ in range(self.updates - 1):
+                queries = self.step(queries, stored, mask)
+        else:
+            step = self.step if mask is None else lambda state, patterns: self.step(state, patterns, mask)
+            queries = fixed_point(step, queries, stored, solver=Picard(), max_iterations=_STEPS * self.updates).value
+            if values is None:
+                return queries
+        return _average(self._weights(self._products(queries, stored), mask), found)
+
+    def step(self, state: Tensor, stored: Tensor, mask: Tensor | None = None) -> Tensor:
         """One update of the state ``(*batch, n)``."""
-        weights = self._weights(self._products(state, stored))
-        return weights @ stored if stored.ndim == 2 else (weights.unsqueeze(-2) @ stored).squeeze(-2)
+        return _average(self._weights(self._products(state, stored), mask), stored)
 
     def lookup(self, queries: Tensor) -> Tensor:
         """Weights of the stored patterns for ``(*batch, n)`` queries, ``(*batch, P)``: what attention shows."""
@@ -125,6 +147,11 @@ class AssociativeMemory(nn.Module, abc.ABC):
         if isinstance(stored, Tensor):  # as many as were saved
             self.patterns = self.patterns.new_zeros(stored.shape)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _average(weights: Tensor, patterns: Tensor) -> Tensor:
+    """Average patterns ``(P, n)`` or ``(*batch, P, n)`` with weights ``(*batch, P)``."""
+    return weights @ patterns if patterns.ndim == 2 else (weights.unsqueeze(-2) @ patterns).squeeze(-2)
 
 
 @final
@@ -158,8 +185,11 @@ class ModernHopfield(AssociativeMemory):
         super().__init__(n, way, updates)
         self.beta = as_scale("ModernHopfield(beta)", beta)
 
-    def _weights(self, products: Tensor) -> Tensor:
-        return torch.softmax(self.beta * products, -1)
+    def _weights(self, products: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is None:
+            return torch.softmax(self.beta * products, -1)
+        soft = log_softmax((self.beta * products).masked_fill(~mask, -torch.inf), -1).exp()
+        return torch.where(mask, soft, 0.0)
 
     def energy(self, states: Tensor) -> Tensor:
         """Energy of ``(*batch, n)`` states, ``(*batch)``; no step raises it."""
@@ -207,14 +237,19 @@ class DenseMemory(AssociativeMemory):
         require(power >= 2, "DenseMemory(power)", "must be at least 2", power)
         self.power = float(power)
 
-    def _weights(self, products: Tensor) -> Tensor:
+    def _weights(self, products: Tensor, mask: Tensor | None = None) -> Tensor:
         # In logarithms, relative to the largest: no power over- or underflows as a whole.
         positive = products.clamp_min(0)
+        if mask is not None:
+            positive = positive.masked_fill(~mask, 0.0)
         largest = positive.amax(-1, keepdim=True)
         scaled = positive / largest.masked_fill(largest == 0, 1.0)
         raised = scaled ** (self.power - 1)
         total = raised.sum(-1, keepdim=True)
-        even = torch.full_like(raised, 1 / raised.shape[-1])
+        if mask is None:
+            even = torch.full_like(raised, 1 / raised.shape[-1])
+        else:
+            even = mask.to(raised.dtype) / mask.sum(-1, keepdim=True).clamp_min(1)
         return torch.where(total > 0, raised / total.masked_fill(total == 0, 1.0), even)
 
     def energy(self, states: Tensor) -> Tensor:

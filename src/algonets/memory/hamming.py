@@ -8,9 +8,14 @@ from torch import Tensor, nn
 from algonets._core.checks import check_at_least, check_floating
 from algonets._core.errors import reject, require
 from algonets.implicit import fixed_point
+from algonets.memory._kernels import packed_distance
+from algonets.memory.packed import pack, unpack
 from algonets.memory.patterns import check_patterns
 
 __all__ = ["Hamming"]
+
+_RACES = 1 << 21
+"""Units that race at a time: what a call needs does not grow with its queries."""
 
 
 @final
@@ -25,6 +30,8 @@ class Hamming(nn.Module):
         n: number of units of a pattern.
         inhibition: ``eps`` as a fraction of its bound ``1 / P``, in (0, 1).
         max_iterations: of MAXNET.
+        packed: keep the patterns as bits, a 32nd of the memory, and count differing bits; for signs, not for
+            :meth:`unroll` and :meth:`compete`.
 
     Raises:
         TypeError: if ``n`` or ``max_iterations`` is not an integer.
@@ -42,24 +49,27 @@ class Hamming(nn.Module):
 
     patterns: Tensor
 
-    def __init__(self, n: int, *, inhibition: float = 0.9, max_iterations: int = 10_000):
+    def __init__(self, n: int, *, inhibition: float = 0.9, max_iterations: int = 10_000, packed: bool = False):
         super().__init__()
         self.n = check_at_least("Hamming(n)", n, 1)
         require(0 < inhibition < 1, "Hamming(inhibition)", "must be in (0, 1)", inhibition, "At 1 all units may die.")
         self.inhibition = float(inhibition)
         self.max_iterations = check_at_least("Hamming(max_iterations)", max_iterations, 1)
-        self.register_buffer("patterns", torch.zeros(0, n))
+        self.packed = packed
+        self.register_buffer("patterns", pack(torch.zeros(0, n)) if packed else torch.zeros(0, n))
 
     def store(self, patterns: Tensor, *, append: bool = False) -> Self:
         """Keep patterns ``(P, n)`` of +1 and -1; see ``Hopfield.store``."""
         check_patterns("Hamming.store(patterns)", patterns, self.n)
         require(patterns.ndim == 2, "Hamming.store(patterns)", "must be (P, n)", patterns)
-        self.patterns = torch.cat([self.patterns.to(patterns), patterns]) if append else patterns.clone()
+        new = pack(patterns) if self.packed else patterns.clone()
+        self.patterns = torch.cat([self.patterns.to(new), new]) if append else new
         return self
 
     def forward(self, queries: Tensor) -> Tensor:
         """Retrieve the nearest stored pattern of ``(*batch, n)`` queries."""
-        return self.patterns.to(queries.dtype)[self.winner(queries)]
+        chosen = self.patterns[self.winner(queries)]
+        return (unpack(chosen, self.n) if self.packed else chosen).to(queries.dtype)
 
     def winner(self, queries: Tensor) -> Tensor:
         """Index of the unit that wins, ``(*batch)`` of int64, by running MAXNET until one unit is left.
@@ -74,20 +84,32 @@ class Hamming(nn.Module):
             TypeError: if ``queries`` is not a floating tensor.
             ValueError: if it holds anything but signs, does not fit, or nothing is stored.
         """
-        matches = self._matches("Hamming(queries)", queries)
-        flat = matches.reshape(-1, matches.shape[-1]).to(torch.float64)
-        race = flat.clone()
-        running = torch.arange(len(race), device=race.device)
+        check_patterns("Hamming(queries)", queries, self.n)
+        flat = queries.reshape(-1, self.n)
+        rows = max(1, _RACES // max(len(self.patterns), 1))
+        parts = [self._race(self._matches("Hamming(queries)", part)) for part in flat.split(rows)]
+        return torch.cat(parts).reshape(queries.shape[:-1])
+
+    def _race(self, matches: Tensor) -> Tensor:
+        """Winners of the races of ``(B, P)``; units that have died in all of them are left behind."""
+        winners = torch.zeros(len(matches), dtype=torch.int64, device=matches.device)
+        # The units in the order of strength, the first stored first among equals. Inhibition keeps this order, so that
+        # those still alive are always the first ones, and the others need no more computing.
+        now, order = matches.to(torch.float64).sort(dim=-1, descending=True, stable=True)
+        running, eps = torch.arange(len(matches), device=matches.device), self.inhibition / max(matches.shape[-1], 1)
         for _ in range(self.max_iterations):
-            now = race[running]
             # Equally strong units stay so for ever: where only such are left, the first of them wins.
-            undecided = ((now > 0) & (now < now.amax(-1, keepdim=True))).any(-1)
-            running, now = running[undecided], now[undecided]
+            undecided = ((now > 0) & (now < now[:, :1])).any(-1)
+            if not bool(undecided.all()):
+                winners[running[~undecided]] = now[~undecided].argmax(-1)
+                running, now = running[undecided], now[undecided]
             if not len(running):
-                break
-            now = self._inhibit(now)
-            race[running] = now / now.amax(-1, keepdim=True)  # only ratios matter
-        return race.argmax(-1).reshape(matches.shape[:-1])
+                return order.gather(-1, winners.unsqueeze(-1)).squeeze(-1)
+            alive = int((now > 0).sum(-1).amax())
+            now = torch.relu(now[:, :alive] - eps * (now.sum(-1, keepdim=True) - now[:, :alive]))
+            now = now / now[:, :1]  # only ratios matter
+        winners[running] = now.argmax(-1)
+        return order.gather(-1, winners.unsqueeze(-1)).squeeze(-1)
 
     def unroll(self, queries: Tensor, iterations: int) -> Tensor:
         """Unroll: the average of the stored patterns, weighted by the strengths after some iterations of MAXNET.
@@ -143,6 +165,8 @@ class Hamming(nn.Module):
 
     def _matches(self, call: str, queries: Tensor, soft: bool = False) -> Tensor:
         if soft:
+            if self.packed:
+                reject(call, "needs patterns that are not packed", "packed=True", "Use Hamming(n), without it.")
             check_floating(call, queries)
             fits = queries.ndim >= 1 and queries.shape[-1] == self.n
             require(fits, call, f"must have {self.n} units in the last dimension", queries)
@@ -150,11 +174,13 @@ class Hamming(nn.Module):
             check_patterns(call, queries, self.n)
         if not len(self.patterns):
             reject(call, "needs stored patterns", "none", "Call store(patterns) first.")
+        if self.packed:
+            return self.n - packed_distance(pack(queries), self.patterns)
         return (self.n + queries @ self.patterns.to(queries.dtype).mT) / 2
 
     def extra_repr(self) -> str:
         """Show what rebuilds it, and how full it is."""
-        return f"n={self.n}, inhibition={self.inhibition}, stored={len(self.patterns)}"
+        return f"n={self.n}, inhibition={self.inhibition}, packed={self.packed}, stored={len(self.patterns)}"
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         stored = state_dict.get(prefix + "patterns")

@@ -23,7 +23,7 @@ COLOURS = {
     "hamming": "#222222",
 }
 MARKS = dict(zip(MEMORIES, "osD^vxP", strict=True))
-NAMES = {"hebb_centred": "Hebb, centred", "pseudo_inverse": "pseudo-inverse"}
+NAMES = {"hebb_centred": "Hebb, centred", "pseudo_inverse": "Pseudo-inverse"}
 SHOWN = 6
 
 
@@ -75,9 +75,10 @@ def save_curves(path: Path, metrics: dict[str, Any], traces: dict[str, Trace]) -
     )
     noise.legend(frameon=False, fontsize=8)
     for name, found in traces.items():
-        start = found.energies[0]
-        energy.plot([e - start for e in found.energies], color=COLOURS[name], label=_name(name))
-    energy.set(xlabel="flips", ylabel="energy a unit, less that of the query", title="No update raises the energy")
+        first, last = found.energies[0], found.energies[-1]
+        descent = [100 * (e - last) / (first - last) for e in found.energies] if last < first else [0.0]
+        energy.plot(descent, color=COLOURS[name], label=_name(name))
+    energy.set(xlabel="flips", ylabel="energy above the end, % of the descent", title="No update raises the energy")
     energy.legend(frameon=False, fontsize=8)
     found = {float(k): v for k, v in metrics["random"]["hebb_overlap"].items()}
     overlaps.plot(list(found), list(found.values()), "o-", color=BAD, label=f"Hebb, n = {metrics['random']['n']}")
