@@ -97,6 +97,40 @@ operation(
 )
 
 
+POOLING = memory.HopfieldPooling(4, 2, memory.ModernHopfield(4, 0.7)).double()
+TABLE = memory.HopfieldLookup(4, 3, 2, memory.ModernHopfield(4, 0.7)).double()
+for parameter in (*POOLING.parameters(), *TABLE.parameters()):
+    parameter.requires_grad_(False)
+    parameter.copy_(torch.linspace(-1, 1, parameter.numel(), dtype=torch.float64).reshape(parameter.shape))
+
+
+def elements(generator, dtype, batch):
+    """Random sets of three."""
+    return (torch.randn(*batch, 3, 4, generator=generator, dtype=dtype),)
+
+
+operation(
+    "HopfieldPooling.forward",
+    "Learned queries read a set",
+    POOLING,
+    lambda x: torch.stack([torch.softmax(0.7 * x @ q, 0) @ x for q in POOLING.queries]),
+    inputs=elements,
+    arguments=(Argument("HopfieldPooling(elements)", nan="propagates"),),
+    ways=("pool", "unroll", "analytic"),
+    cost="O(queries S n)",
+    reference=RAMSAUER,
+)
+operation(
+    "HopfieldLookup.forward",
+    "Lookup of learned patterns",
+    TABLE,
+    lambda q: torch.softmax(0.7 * TABLE.keys @ q, 0) @ TABLE.values,
+    arguments=(Argument("HopfieldLookup(queries)", nan="propagates"),),
+    ways=("pool", "unroll", "analytic"),
+    reference=RAMSAUER,
+)
+
+
 def two(generator, dtype, batch):
     """Two states."""
     return (*queries(generator, dtype, batch), *queries(generator, dtype, batch))
@@ -155,6 +189,8 @@ for name, make, use in (
         lambda: memory.KeyValueMemory(torch.nn.Parameter(torch.tensor(0.2))),
         lambda m: m(SIGNS, SIGNS, SIGNS),
     ),
+    ("HopfieldPooling", lambda: memory.HopfieldPooling(4, 3), lambda m: m(SIGNS)),
+    ("HopfieldLookup", lambda: memory.HopfieldLookup(4, 3, 2), lambda m: m(SIGNS)),
     (
         "MemoryNetwork",
         lambda: memory.MemoryNetwork(5, 3, 2, 4, 2, tying="layer"),
@@ -168,7 +204,18 @@ exempt("memory.as_signs", "booleans in: tests/memory")
 for name in ("pack", "unpack", "packed_hamming_distance"):
     exempt(f"memory.{name}", "integers of packed bits: tests/memory/test_kernels.py")
 exempt("memory.position_encoding", "a constant of two integers: tests/memory/test_memory_network.py")
+for name in ("pack", "unpack", "packed_hamming_distance"):
+    exempt(f"memory.{name}", "integers: tests/memory/test_kernels.py")
 for name in ("hebb", "storkey", "pseudo_inverse", "perceptron_rule"):
     exempt(f"memory.{name}", "one set of patterns to one matrix, no batch: tests/memory/test_hopfield.py")
-for name in ("Hopfield", "Hamming", "ModernHopfield", "DenseMemory", "KeyValueMemory", "MemoryNetwork"):
+for name in (
+    "Hopfield",
+    "HopfieldPooling",
+    "HopfieldLookup",
+    "Hamming",
+    "ModernHopfield",
+    "DenseMemory",
+    "KeyValueMemory",
+    "MemoryNetwork",
+):
     exempt(f"memory.{name}.*", "members of a module with state: tests/memory")

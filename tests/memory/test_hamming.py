@@ -22,7 +22,9 @@ def test_equals_the_nearest_neighbour(n, count, inhibition, seed):
     for packed in (False, True):
         memory = Hamming(n, inhibition=inhibition, packed=packed).store(patterns)
         assert torch.equal(memory.winner(queries), nearest)
+        assert torch.equal(memory.winner(queries, race=False), nearest)
         assert torch.equal(memory(queries), patterns[nearest])
+        assert torch.equal(memory(queries, race=True), patterns[nearest])
 
 
 def test_many_patterns():

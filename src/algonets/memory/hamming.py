@@ -66,16 +66,17 @@ class Hamming(nn.Module):
         self.patterns = torch.cat([self.patterns.to(new), new]) if append else new
         return self
 
-    def forward(self, queries: Tensor) -> Tensor:
-        """Retrieve the nearest stored pattern of ``(*batch, n)`` queries."""
-        chosen = self.patterns[self.winner(queries)]
+    def forward(self, queries: Tensor, *, race: bool = False) -> Tensor:
+        """Retrieve (pool) the nearest stored pattern of ``(*batch, n)`` queries; see :meth:`winner`."""
+        chosen = self.patterns[self.winner(queries, race=race)]
         return (unpack(chosen, self.n) if self.packed else chosen).to(queries.dtype)
 
-    def winner(self, queries: Tensor) -> Tensor:
+    def winner(self, queries: Tensor, *, race: bool = True) -> Tensor:
         """Index of the unit that wins, ``(*batch)`` of int64, by running MAXNET until one unit is left.
 
         Args:
             queries: ``(*batch, n)`` of +1 and -1.
+            race: run MAXNET; else take the first of the strongest units at once, which is where it always ends.
 
         Returns:
             Indices into the stored patterns.
@@ -87,7 +88,8 @@ class Hamming(nn.Module):
         check_patterns("Hamming(queries)", queries, self.n)
         flat = queries.reshape(-1, self.n)
         rows = max(1, _RACES // max(len(self.patterns), 1))
-        parts = [self._race(self._matches("Hamming(queries)", part)) for part in flat.split(rows)]
+        matches = (self._matches("Hamming(queries)", part) for part in flat.split(rows))
+        parts = [self._race(part) if race else part.argmax(-1) for part in matches]
         return torch.cat(parts).reshape(queries.shape[:-1])
 
     def _race(self, matches: Tensor) -> Tensor:

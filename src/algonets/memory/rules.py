@@ -49,7 +49,7 @@ def hebb(patterns: Tensor, activity: float = 0.0) -> Tensor:
     """
     _check("hebb", patterns)
     require(-1 < activity < 1, "hebb(activity)", "must be in (-1, 1)", activity)
-    centred = patterns - activity
+    centred = patterns - activity if activity else patterns
     return _without_diagonal(centred.mT @ centred / (patterns.shape[1] * (1 - activity**2)))
 
 

@@ -141,10 +141,6 @@ class StoryReader(lightning.LightningModule):
         """Know the last loss again."""
         self.final_loss = checkpoint["final_loss"]
 
-    def transfer_batch_to_device(self, batch: StoryBatch, device: torch.device, dataloader_idx: int) -> StoryBatch:
-        """Move the tensors; Lightning's own way looks at each of them for much longer than moving takes."""
-        return StoryBatch(*(part.to(device) for part in batch))
-
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Shorten gradients that are longer than 40, as in the paper."""
         self.clip_gradients(optimizer, LARGEST_GRADIENT, "norm")

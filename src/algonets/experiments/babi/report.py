@@ -69,7 +69,7 @@ def save_readings(path: Path, readings: list[Reading]) -> None:
     for axes, reading, shown in zip(grid, readings, rows, strict=True):
         story = [" ".join(sentence) for sentence in reading.question.story]
         first = len(story) - shown
-        axes.imshow(reading.weights[:, -shown:].T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.imshow(reading.weights[:, -shown:].T.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(reading.weights)), [f"hop {k + 1}" for k in range(len(reading.weights))], fontsize=8)
         axes.set_yticks(range(shown), story[first:], fontsize=8)
         for place, label in enumerate(axes.get_yticklabels()):

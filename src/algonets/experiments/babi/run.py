@@ -94,7 +94,13 @@ class BabiExperiment:
         if resume and overwrite:
             raise RunError("--resume and --overwrite exclude each other. Give one.")
         self.resume, self.overwrite, self.seed, self.config = resume, overwrite, seed, config
-        sizes = {"starts": starts, "batch_size": batch_size, "hops": hops, "memories": memories, "epochs": epochs or 1}
+        sizes = {
+            "starts": starts,
+            "batch_size": batch_size,
+            "hops": hops,
+            "memories": memories,
+            "epochs": 1 if epochs is None else epochs,
+        }
         for name, value in sizes.items():
             if value < 1:
                 raise RunError(f"--{name} must be at least 1, got {value}.")
@@ -215,6 +221,10 @@ class _Loader(lightning.LightningDataModule):
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         return epoch_loader(self.dataset, self.batch_size, self.seed, rank, world, _as_it_is)
+
+    def transfer_batch_to_device(self, batch: StoryBatch, device: torch.device, dataloader_idx: int) -> StoryBatch:
+        """Move the tensors; Lightning's own way looks at each of them for much longer than moving takes."""
+        return StoryBatch(*(part.to(device) for part in batch))
 
 
 def _as_it_is(batch: StoryBatch) -> StoryBatch:

@@ -40,12 +40,13 @@ def make_memory(name: str, patterns: Tensor, beta: float = 0.5, update: Update =
     """
     n = patterns.shape[-1]
     if name == "hamming":
-        return Hamming(n).store(patterns)
+        network = Hamming(n).store(patterns)
+        return lambda queries: network(queries, race=True)
     if name == "modern":
         modern = ModernHopfield(n, beta, updates=MODERN_UPDATES).store(patterns)
         return lambda queries: torch.where(modern(queries) < 0, -1.0, 1.0)
-    network = hopfield(name, patterns)
-    return lambda queries: network(queries, update=update)
+    classical = hopfield(name, patterns)
+    return lambda queries: classical(queries, update=update)
 
 
 def hopfield(name: str, patterns: Tensor) -> Hopfield:

@@ -99,7 +99,7 @@ def save_curves(path: Path, metrics: dict[str, Any], traces: dict[str, Trace]) -
 
 
 def _draw(axes: Any, state: Tensor, side: int, title: str) -> None:
-    axes.imshow(state.reshape(side, side), cmap="gray_r", vmin=-1, vmax=1)
+    axes.imshow(state.reshape(side, side).numpy(), cmap="gray_r", vmin=-1, vmax=1)
     axes.set_title(title, fontsize=7)
 
 

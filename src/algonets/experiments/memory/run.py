@@ -61,7 +61,7 @@ class MemoryExperiment:
         if output == "":
             raise RunError("--output must name a folder, got ''. Leave it out for the default.")
         self.output = Path(output or f"runs/memory-{data}")
-        for name, value in {"patterns": patterns or 1, "unseen": unseen, "units": units}.items():
+        for name, value in {"patterns": 1 if patterns is None else patterns, "unseen": unseen, "units": units}.items():
             if value < 1:
                 raise RunError(f"--{name} must be at least 1, got {value}.")
         if beta <= 0:
