@@ -34,7 +34,7 @@ def edge_map(image: Any, contrast: float = 0.1) -> Tensor:
 
     Differentiability: any order.
     Cost: O(channels H W).
-    References: V. Caselles, R. Kimmel, G. Sapiro, *Geodesic Active Contours*, IJCV 22, 1997.
+    References: V. Caselles, R. Kimmel, G. Sapiro, Geodesic Active Contours, IJCV 22, 1997.
 
     Example:
         >>> edge_map(torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]), 0.5)
@@ -86,8 +86,8 @@ def geodesic_active_contours(
 
     Differentiability: twice, where no difference of neighbours changes its sign.
     Cost: O(H W) an iteration; memory of every iteration while gradients are recorded.
-    References: V. Caselles, R. Kimmel, G. Sapiro, *Geodesic Active Contours*, IJCV 22, 1997, eq. 18-20.
-        S. Osher, J. A. Sethian, *Fronts Propagating with Curvature-Dependent Speed*, JCP 79, 1988 (upwind scheme).
+    References: V. Caselles, R. Kimmel, G. Sapiro, Geodesic Active Contours, IJCV 22, 1997, eq. 18-20.
+        S. Osher, J. A. Sethian, Fronts Propagating with Curvature-Dependent Speed, JCP 79, 1988 (upwind scheme).
 
     Example:
         >>> y, x = torch.meshgrid(torch.arange(-8.0, 9), torch.arange(-8.0, 9), indexing="ij")
@@ -138,7 +138,7 @@ class GeodesicActiveContours(nn.Module):
 
     Differentiability: twice, where no difference of neighbours changes its sign.
     Cost: as of :func:`geodesic_active_contours`.
-    References: V. Caselles, R. Kimmel, G. Sapiro, *Geodesic Active Contours*, IJCV 22, 1997.
+    References: V. Caselles, R. Kimmel, G. Sapiro, Geodesic Active Contours, IJCV 22, 1997.
 
     Example:
         >>> GeodesicActiveContours(rate=0.3, balloon=1.0)

@@ -34,7 +34,7 @@ def heat(u: Any, rate: float | Tensor = 0.2, iterations: int = 1, *, border: Bor
 
     Differentiability: any order, to ``u`` (linear) and to ``rate``.
     Cost: O(H W) an iteration; memory of every iteration while gradients are recorded.
-    References: J. J. Koenderink, *The Structure of Images*, Biological Cybernetics 50, 1984.
+    References: J. J. Koenderink, The Structure of Images, Biological Cybernetics 50, 1984.
 
     Example:
         >>> import torch
@@ -67,7 +67,7 @@ class Heat(nn.Module):
 
     Differentiability: any order.
     Cost: as of :func:`heat`.
-    References: J. J. Koenderink, *The Structure of Images*, Biological Cybernetics 50, 1984.
+    References: J. J. Koenderink, The Structure of Images, Biological Cybernetics 50, 1984.
 
     Example:
         >>> import torch

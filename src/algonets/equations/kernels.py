@@ -43,7 +43,7 @@ class GridKernel(AbstractKernel):
 
     Differentiability: any order.
     Cost: O(H W) for 4 or 8 neighbours.
-    References: Y. Boykov, M.-P. Jolly, *Interactive Graph Cuts*, ICCV 2001, section 2.5.
+    References: Y. Boykov, M.-P. Jolly, Interactive Graph Cuts, ICCV 2001, section 2.5.
 
     Example:
         >>> kernel = GridKernel(weight=2.0)
@@ -105,8 +105,8 @@ class DenseKernel(AbstractKernel):
 
     Differentiability: any order.
     Cost: O((H W)^2) time and memory for each example.
-    References: P. Kraehenbuehl, V. Koltun, *Efficient Inference in Fully Connected CRFs with Gaussian Edge
-        Potentials*, NeurIPS 2011, eq. 3.
+    References: P. Kraehenbuehl, V. Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge
+        Potentials, NeurIPS 2011, eq. 3.
 
     Example:
         >>> kernel = DenseKernel(appearance=1.0, reach=1e6, contrast=1.0, smoothness=1e-9)

@@ -35,9 +35,9 @@ class MeanField(nn.Module):
 
     Differentiability: any order, to scores, image, compatibility and the kernel's parameters.
     Cost: an iteration of the kernel's, and O(classes^2 H W); memory of every iteration.
-    References: P. Kraehenbuehl, V. Koltun, *Efficient Inference in Fully Connected CRFs with Gaussian Edge
-        Potentials*, NeurIPS 2011, algorithm 1. S. Zheng et al., *Conditional Random Fields as Recurrent Neural
-        Networks*, ICCV 2015.
+    References: P. Kraehenbuehl, V. Koltun, Efficient Inference in Fully Connected CRFs with Gaussian Edge
+        Potentials, NeurIPS 2011, algorithm 1. S. Zheng et al., Conditional Random Fields as Recurrent Neural
+        Networks, ICCV 2015.
 
     Example:
         >>> from algonets.equations import GridKernel

@@ -49,7 +49,7 @@ class ExponentialConductance(AbstractConductance):
 
     Differentiability: any order.
     Cost: one exponential a value.
-    References: P. Perona, J. Malik, *Scale-Space and Edge Detection Using Anisotropic Diffusion*, PAMI 12, 1990.
+    References: P. Perona, J. Malik, Scale-Space and Edge Detection Using Anisotropic Diffusion, PAMI 12, 1990.
 
     Example:
         >>> ExponentialConductance(0.1)(torch.tensor([0.0, 0.1]))
@@ -74,7 +74,7 @@ class RationalConductance(AbstractConductance):
 
     Differentiability: any order.
     Cost: one division a value.
-    References: P. Perona, J. Malik, *Scale-Space and Edge Detection Using Anisotropic Diffusion*, PAMI 12, 1990.
+    References: P. Perona, J. Malik, Scale-Space and Edge Detection Using Anisotropic Diffusion, PAMI 12, 1990.
 
     Example:
         >>> RationalConductance(0.1)(torch.tensor([0.0, 0.1]))
@@ -118,7 +118,7 @@ def perona_malik(
 
     Differentiability: any order, to ``u``, ``guide`` and ``rate``.
     Cost: O(H W) an iteration; memory of every iteration while gradients are recorded.
-    References: P. Perona, J. Malik, *Scale-Space and Edge Detection Using Anisotropic Diffusion*, PAMI 12, 1990, eq. 7.
+    References: P. Perona, J. Malik, Scale-Space and Edge Detection Using Anisotropic Diffusion, PAMI 12, 1990, eq. 7.
 
     Example:
         >>> step = torch.tensor([[0.0, 0.1, 5.0, 5.1]])
@@ -161,7 +161,7 @@ class PeronaMalik(nn.Module):
 
     Differentiability: any order.
     Cost: as of :func:`perona_malik`.
-    References: P. Perona, J. Malik, *Scale-Space and Edge Detection Using Anisotropic Diffusion*, PAMI 12, 1990.
+    References: P. Perona, J. Malik, Scale-Space and Edge Detection Using Anisotropic Diffusion, PAMI 12, 1990.
 
     Example:
         >>> PeronaMalik(RationalConductance(0.1), rate=0.3)

@@ -43,8 +43,8 @@ class GatedMLP(AbstractReaction):
 
     Differentiability: as the activation.
     Cost: O((S + N + 1) (hidden + S)) a pixel and class; the part of the image once.
-    References: E. Maggiori, G. Charpiat, Y. Tarabalka, P. Alliez, *Recurrent Neural Networks to Correct Satellite
-        Image Classification Maps*, IEEE TGRS 55, 2017, section III (there without the products).
+    References: E. Maggiori, G. Charpiat, Y. Tarabalka, P. Alliez, Recurrent Neural Networks to Correct Satellite
+        Image Classification Maps, IEEE TGRS 55, 2017, section III (there without the products).
 
     Example:
         >>> reaction = GatedMLP(1, 4, 3, 8)

@@ -59,8 +59,8 @@ class PDERefiner(nn.Module):
         the backward says.
     Cost: about as many multiplications a pixel, class and iteration as parameters; memory of every iteration, or of
         one at the equilibrium.
-    References: E. Maggiori, G. Charpiat, Y. Tarabalka, P. Alliez, *Recurrent Neural Networks to Correct Satellite
-        Image Classification Maps*, IEEE TGRS 55, 2017.
+    References: E. Maggiori, G. Charpiat, Y. Tarabalka, P. Alliez, Recurrent Neural Networks to Correct Satellite
+        Image Classification Maps, IEEE TGRS 55, 2017.
 
     Example:
         >>> refine = PDERefiner(classes=1, iterations=5)
