@@ -156,8 +156,9 @@ def _criteria(metrics: dict[str, Any]) -> dict[str, bool]:
     noisy = {name: found["flip"]["0.2"]["exact"] == 100 for name, found in metrics["recall"].items()}
     kept = metrics["random"]["kept_at_n_400"]
     overlaps = metrics["random"]["hebb_overlap"]
+    exact = ("pseudo_inverse", "modern", "hamming") if metrics["data"] == "mnist" else ()  # 64 bits are too few
     return {
-        **{f"{name} exact at 20 % noise": noisy[name] for name in ("pseudo_inverse", "modern", "hamming")},
+        **{f"{name} exact at 20 % noise": noisy[name] for name in exact},
         **{f"{name} keeps 0.15 n random patterns": kept[name]["0.15"] == 100 for name in ("storkey", "pseudo_inverse")},
         "Hebb's overlaps as expected": all(abs(overlaps[f"{k:g}"] - v) <= 0.05 for k, v in EXPECTED.items()),
         "Hamming classifies as the nearest neighbour": metrics["classification"]["hamming"]["accuracy"]
@@ -166,14 +167,16 @@ def _criteria(metrics: dict[str, Any]) -> dict[str, bool]:
 
 
 def _show(console: Console, metrics: dict[str, Any]) -> None:
-    table = Table(title=f"{metrics['stored']} {metrics['data']} digits of {metrics['n']} bits: recalled exactly, %")
+    table = Table(
+        title=f"{metrics['stored']} {metrics['data']} digits ({metrics['n']} bits): % recalled exactly, by bits flipped"
+    )
     table.add_column("memory")
     for level in NOISE:
-        table.add_column(f"{100 * level:.0f} % flipped", justify="right")
-    table.add_column("20 %, one by one", justify="right")
+        table.add_column(f"{100 * level:.0f} %", justify="right")
+    table.add_column("20 % one by one", justify="right")
     for level in COVERED:
         table.add_column(f"{100 * level:.0f} % covered", justify="right")
-    table.add_column("unseen digits right", justify="right")
+    table.add_column("unseen right", justify="right")
     for name, found in metrics["recall"].items():
         values = [f"{value['exact']:.0f}" for value in found["flip"].values()]
         values.append(f"{found['flip_asynchronous']['0.2']['exact']:.0f}" if name in RULES else "")
