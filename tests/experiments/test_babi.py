@@ -118,3 +118,16 @@ def test_the_memory_network_answers_where_an_lstm_does_not(tmp_path):
         BabiExperiment("1", "memory", output=str(tmp_path / "m"), starts=1, epochs=20, **options).run()
     again = BabiExperiment("1,12", "memory", output=str(tmp_path / "m"), starts=1, epochs=20, resume=True, **options)
     assert again.run()["models"] == reading["models"]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_one_reader_for_two_tasks(tmp_path):
+    if not (DATA / "babi").is_dir():
+        pytest.skip(f"no datasets at {DATA}: set ALGONETS_DATA")
+    options = {"data_dir": str(DATA), "trainer": QUIET, "epochs": 2, "starts": 1, "training": "joint"}
+    found = BabiExperiment("4,20", "all", output=str(tmp_path), **options).run()
+    for name in ("memory", "lstm", "bag"):
+        assert list(found["models"][name]["tasks"]) == ["4", "20"]
+        assert found["models"][name]["mean_error"] < 90
+    assert (tmp_path / "errors.png").stat().st_size > 5_000

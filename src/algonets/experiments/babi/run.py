@@ -29,7 +29,7 @@ __all__ = ["BabiExperiment"]
 
 TASKS = 20
 DEFAULTS: dict[Model, dict[str, Recipe]] = {
-    "memory": {"task": Recipe(60, 20, 0.01, 15), "joint": Recipe(60, 30, 0.01, 15)},
+    "memory": {"task": Recipe(100, 20, 0.01, 25), "joint": Recipe(60, 30, 0.01, 15)},
     "lstm": {"task": Recipe(20, 0, 0.005, 25), "joint": Recipe(5, 0, 0.005, 15)},
     "bag": {"task": Recipe(40, 0, 0.005, 25), "joint": Recipe(20, 0, 0.005, 15)},
 }
@@ -58,8 +58,8 @@ class BabiExperiment:
         overwrite: Replace a run in the output folder.
         seed: Of initial weights and training.
         starts: How often the memory network is trained from other weights; that with the least training loss counts.
-        epochs: Passes over the questions; by default 60 for the memory network, after its linear start of 20 (a task)
-            or 30 (joint); 20 and 5 for the LSTM, 40 and 20 for the bag of words.
+        epochs: Passes over the questions; by default, after the linear start of the memory network, 100 (a task)
+            or 60 (joint); 20 and 5 for the LSTM, 40 and 20 for the bag of words.
         batch_size: Questions a step.
         hops: How often the memory network reads a story.
         memories: Most sentences of a story.
