@@ -29,7 +29,10 @@ __all__ = [
     "register_object",
 ]
 
-ROOMS = ("sort", "relax", "semirings", "distributions", "tconorms", "dp", "implicit", "memory", "equations", "losses")
+ROOMS = (
+    *("sort", "dp", "graph", "render", "logic", "relax", "memory", "equations", "gradients", "implicit", "projections"),
+    *("losses", "training", "semirings", "distributions", "tconorms"),
+)
 """The rooms of ``algonets`` that have public operations, in the order of the docs table."""
 
 CHECKS = frozenset(

@@ -9,8 +9,8 @@ from algonets.experiments import EXPERIMENTS
 __all__ = ["show_list"]
 
 _ROOMS = (
-    *("sort", "dp", "relax", "implicit", "memory", "equations", "losses"),
-    *("semirings", "tconorms", "distributions", "nets", "data"),
+    *("sort", "dp", "graph", "render", "logic", "relax", "memory", "equations", "gradients", "implicit", "projections"),
+    *("losses", "training", "semirings", "tconorms", "distributions", "nets", "data"),
 )
 
 

@@ -1,0 +1,3 @@
+"""Closed-form projections with their exact Jacobians."""
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""The operations of ``algonets.gradients``, for the conformance suite."""

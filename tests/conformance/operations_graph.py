@@ -1,0 +1,1 @@
+"""The operations of ``algonets.graph``, for the conformance suite."""

@@ -1,0 +1,1 @@
+"""The operations of ``algonets.logic``, for the conformance suite."""

@@ -1,0 +1,1 @@
+"""The operations of ``algonets.projections``, for the conformance suite."""

@@ -1,0 +1,1 @@
+"""The operations of ``algonets.render``, for the conformance suite."""

@@ -1,0 +1,1 @@
+"""The operations of ``algonets.training``, for the conformance suite."""
