@@ -27,7 +27,7 @@ def layer_operation(name, summary, layer, oracle, **promises):
         Operation(
             name=f"gradients.{name}.forward",
             summary=summary,
-            function=layer if random else lambda theta: layer(theta),
+            function=layer,
             arguments=(Argument(f"{name}({call})", rejects=(lambda theta: theta[0, 0],)),),
             oracle=oracle,
             random=random,
@@ -65,7 +65,7 @@ layer_operation(
 layer_operation(
     "ImplicitMLE",
     "Perturb-and-MAP with a target distribution",
-    gradients.ImplicitMLE(argmax, 3, 2.0),
+    gradients.ImplicitMLE(argmax, 3, 50.0),
     "random: tests/gradients/test_implicit_mle.py",
     gaps={"gradcheck": ESTIMATE},
     cost="2S calls",
@@ -100,7 +100,7 @@ register(
 layer_operation(
     "Interpolated",
     "Solution with the gradient of an interpolation",
-    gradients.Interpolated(TWO, 2.0),
+    gradients.Interpolated(TWO, 50.0),
     topk,
     gaps={"gradcheck": HARD},
     cost="2 calls",

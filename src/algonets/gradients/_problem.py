@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -24,24 +23,24 @@ class SolverWarning(UserWarning):
 
 
 class CallCounter:
-    """How many problems were solved, and how many of them without success."""
+    """How many problems were solved."""
 
     def __init__(self) -> None:
         self.calls = 0
 
 
-_counter: ContextVar[CallCounter | None] = ContextVar("solver calls", default=None)
+_counters: list[CallCounter] = []
 
 
 @contextmanager
 def count_calls() -> Iterator[CallCounter]:
-    """Count the problems that layers and losses solve in this block."""
+    """Count the problems that layers and losses solve in this block, in all threads."""
     counter = CallCounter()
-    token = _counter.set(counter)
+    _counters.append(counter)
     try:
         yield counter
     finally:
-        _counter.reset(token)
+        _counters.remove(counter)
 
 
 def sense_of(call: str, solver: Any) -> int:
@@ -158,9 +157,9 @@ class Problem:
             y = self.solver(flat, **repeated)
         y = self._checked(y, flat)
         good = y.isfinite().flatten(1).all(1)
-        counter = _counter.get()
-        if counter is not None:
-            counter.calls += flat.shape[0]
+        if not torch.compiler.is_compiling():
+            for counter in _counters:
+                counter.calls += flat.shape[0]
         if values_visible(y) and not bool(good.all()):
             failed = int((~good).sum())
             text = f"{self.call}: the solver gave no solution for {failed} of {len(good)} problems; they are masked."

@@ -33,8 +33,8 @@ def coefficients(weights: Tensor, good: Tensor, antithetic: bool, baseline: Base
         baseline: Resolved; ``"solution"`` leaves the weights as they are.
     """
     if antithetic:  # a pair counts as a whole
-        both = good.reshape(2, -1, *good.shape[1:]).all(0)
-        good = torch.cat([both, both])
+        first, second = good.chunk(2)
+        good = torch.cat([first & second, first & second])
     extra = (1,) * (weights.ndim - good.ndim)
     counts = good.reshape(*good.shape, *extra)
     w = torch.where(counts, weights, 0.0)
@@ -44,8 +44,8 @@ def coefficients(weights: Tensor, good: Tensor, antithetic: bool, baseline: Base
     size = 2 if antithetic else 1
     own = w
     if antithetic:
-        pairs = w.reshape(2, -1, *w.shape[1:]).sum(0)
-        own = torch.cat([pairs, pairs])
+        first, second = w.chunk(2)
+        own = torch.cat([first + second, first + second])
     others = (w.sum(0) - own) / (n - size).clamp_min(1)
     # One group alone has no others, and no baseline.
     k = torch.where(n > size, (w - others) / n, w / n)

@@ -151,8 +151,8 @@ class Perturbed(Layer):
             drawn = self._draw(problem, generator)
             values, good = drawn.y, drawn.good
             if self.antithetic:
-                values = values.reshape(2, -1, *values.shape[1:]).mean(0)
-                good = good.reshape(2, -1, *good.shape[1:]).all(0)
+                values = 0.5 * (values.chunk(2)[0] + values.chunk(2)[1])
+                good = good.chunk(2)[0] & good.chunk(2)[1]
             centred = (values - problem.mean(values, good)).square()
             variance = problem.mean(centred, good)
             count = problem.spread(good.sum(0)).to(values.dtype)

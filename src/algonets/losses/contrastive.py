@@ -59,7 +59,7 @@ class NoiseContrastive(PoolLoss):
     Raises:
         TypeError, ValueError: theta is no finite floating tensor; shapes do not fit; an unknown reduction.
 
-    Differentiability: linear in theta. Labels get no gradient.
+    Differentiability: linear in theta.
     Cost: that of growing the pool, and a product ``(N, M)`` with its M solutions.
     References: Mulamba et al. 2021, Contrastive Losses and Solution Caching for Predict-and-Optimize, equation 5.
 
@@ -97,7 +97,7 @@ class MAPContrastive(PoolLoss):
 
     Args, Shape, Raises, Cost, References: as :class:`NoiseContrastive`.
 
-    Differentiability: piecewise linear in theta. Labels get no gradient.
+    Differentiability: piecewise linear in theta.
 
     Example:
         >>> def argmax(theta):

@@ -38,7 +38,7 @@ class FenchelYoung(SolverLoss):
             floating tensor.
         ValueError: shapes do not fit, values are not finite, an unknown reduction.
 
-    Differentiability: once in theta; exactly, for the draws of this call. Labels get no gradient.
+    Differentiability: once in theta; exactly, for the draws of this call.
     Cost: that of the layer's forward.
     References: Blondel, Martins, Niculae 2020, Learning with Fenchel-Young Losses; Berthet et al. 2020, section 4.
 

@@ -38,7 +38,7 @@ class LearningToRank(PoolLoss):
     Raises:
         TypeError, ValueError: theta is no finite floating tensor; shapes do not fit; an unknown kind or reduction.
 
-    Differentiability: any order in theta, piecewise linear for ``"pairwise"``. Labels get no gradient.
+    Differentiability: any order in theta, piecewise linear for ``"pairwise"``.
     Cost: that of growing the pool, and two products ``(N, M)`` with its M solutions.
     References: Mandi, Bucarey, Mulamba, Guns 2022, Decision-Focused Learning: Through the Lens of Learning to Rank.
 

@@ -35,7 +35,7 @@ class PerturbationGradient(SolverLoss):
     Raises:
         TypeError, ValueError: As :class:`SPOPlus`; a step that is not positive.
 
-    Differentiability: piecewise linear in theta. Labels get no gradient.
+    Differentiability: piecewise linear in theta.
     Cost: two solver calls.
     References: Huang, Gupta 2024, Decision-Focused Learning with Directional Gradients.
 

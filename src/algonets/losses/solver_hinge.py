@@ -37,7 +37,7 @@ class StructuredHinge(SolverLoss):
     Raises:
         TypeError, ValueError: As :class:`Perceptron`; a margin that is not positive; a cost of wrong shape.
 
-    Differentiability: piecewise linear; the gradient is the worst solution minus the label. Labels get no gradient.
+    Differentiability: piecewise linear; the gradient is the worst solution minus the label.
     Cost: one solver call.
     References: Tsochantaridis et al. 2005, Large Margin Methods for Structured and Interdependent Output Variables.
 

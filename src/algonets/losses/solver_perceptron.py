@@ -29,7 +29,7 @@ class Perceptron(SolverLoss):
     Raises:
         TypeError, ValueError: theta is no finite floating tensor; shapes do not fit; an unknown reduction.
 
-    Differentiability: piecewise linear; the gradient is the best solution minus the label. Labels get no gradient.
+    Differentiability: piecewise linear; the gradient is the best solution minus the label.
     Cost: one solver call.
     References: Collins 2002, Discriminative Training Methods for Hidden Markov Models.
 

@@ -30,7 +30,7 @@ class SPOPlus(SolverLoss):
     Raises:
         TypeError, ValueError: theta is no finite floating tensor; shapes do not fit; an unknown reduction.
 
-    Differentiability: piecewise linear in theta, gradient ``2 (y*(c) - y*(2 c' - c))``. Labels get no gradient.
+    Differentiability: piecewise linear in theta, gradient ``2 (y*(c) - y*(2 c' - c))``.
     Cost: one solver call, two without y.
     References: Elmachtoub, Grigas 2022, Smart "Predict, then Optimize", definition 3.
 
