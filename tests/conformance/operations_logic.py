@@ -17,7 +17,7 @@ def drawn(make, *arguments, **options):
 
 def truth_values(*event):
     """Arguments between 0 and 1."""
-    return lambda generator, dtype, batch: (0.1 + 0.8 * torch.rand(*batch, *event, generator=generator, dtype=dtype),)
+    return lambda generator, dtype, batch: (0.1 + 0.8 * torch.rand((*batch, *event), generator=generator, dtype=dtype),)
 
 
 def expectation(table, values):

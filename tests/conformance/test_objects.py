@@ -44,5 +44,5 @@ def test_state_dict_holds_everything(entry):
             value.zero_()
     other.load_state_dict(original.state_dict())
     close(used(entry, other), used(entry, original), 0)
-    values = copy.deepcopy(original).double().state_dict().values()
-    assert {value.dtype for value in values if value.is_floating_point()} <= {torch.float64}  # wirings are integers
+    state = copy.deepcopy(original).double().state_dict().values()
+    assert {value.dtype for value in state if value.is_floating_point()} <= {torch.float64}

@@ -31,11 +31,10 @@ def reference(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, wi
 
 def stack(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, widths: list[int], groups: int = 0) -> Tensor:
     """Run a stack of layers on whichever backend has it."""
-    if not plain(x, coefficients):
-        if x.shape[0] and not x.is_cuda and use_native("LogicLayer(x)", x, coefficients):
-            from algonets.logic import _stack_native
+    if x.shape[0] and not x.is_cuda and not plain(x, coefficients) and use_native("LogicLayer(x)", x, coefficients):
+        from algonets.logic import _stack_native
 
-            return _stack_native.stack(x, coefficients, first, second, widths, groups)
+        return _stack_native.stack(x, coefficients, first, second, widths, groups)
     return reference(x, coefficients, first, second, widths, groups)
 
 
