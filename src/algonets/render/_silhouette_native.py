@@ -1,0 +1,5 @@
+def fits(law, tconorm):
+    return False
+
+
+silhouette = None
