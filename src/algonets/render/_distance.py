@@ -13,7 +13,7 @@ _THIN = 1e-12
 
 
 def pixel_centres(size: tuple[int, int], like: Tensor) -> Tensor:
-    """Centres ``(H W, 2)`` of the pixels, row by row from the top: x to the right, y up, the shorter side is [-1, 1]."""
+    """Centres ``(H W, 2)`` of the pixels, row by row from the top: x right, y up, the shorter side is [-1, 1]."""
     height, width = size
     shorter = max(min(size), 1)
     x = (2 * torch.arange(width, dtype=like.dtype, device=like.device) + (1 - width)) / shorter

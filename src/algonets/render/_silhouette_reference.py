@@ -32,7 +32,7 @@ def silhouette(
     """Fold the coverages of each pixel by all faces.
 
     Args:
-        faces: ``(B, F, 3, 2)``.
+        faces: ``(B, F, 3, 2)``; NaN marks a face that is left out.
         scale: number, or ``(B,)``; it stands for that of the law.
         size: height and width.
         law: the soft step of coverage.
@@ -53,8 +53,9 @@ def silhouette(
     fold: Any = getattr(tconorm, "reduce_log_survival", None)  # keeps apart what is 1 to rounding
 
     def of(part: Tensor) -> Tensor:
-        distance = signed_distance(part.unsqueeze(2), points, squared)
-        kept = distance.detach() >= cut * wide.scale
+        hidden = part.isnan().any(-1).any(-1)
+        distance = signed_distance(part.nan_to_num(0.0).unsqueeze(2), points, squared)
+        kept = (distance.detach() >= cut * wide.scale) & ~hidden.unsqueeze(-1)
         if fold is not None:
             return fold(wide.log_survival(distance).where(kept, 0.0), 1)
         return tconorm.reduce(wide.cdf(distance).where(kept, 0.0), 1)

@@ -1,5 +1,7 @@
 """From triangles to pixels: silhouettes, depths, shaded images; soft, with gradients, or hard."""
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -9,6 +11,7 @@ from torch import Tensor
 from algonets._core.backend import use_native
 from algonets._core.checks import check_at_least, check_finite, check_floating
 from algonets._core.errors import reject, reject_type, require
+from algonets._core.shapes import flatten_batch
 from algonets.distributions import Distribution, Logistic
 from algonets.render import _silhouette_native as kernel
 from algonets.render import _silhouette_reference as reference
@@ -51,10 +54,10 @@ class Rasterizer:
     Example:
         >>> triangle = torch.tensor([[[-0.8, -0.8], [0.8, -0.8], [0.0, 0.8]]])
         >>> Rasterizer(4, Logistic(0.1)).silhouette(triangle)
-        tensor([[0.0032, 0.1316, 0.1316, 0.0032],
-                [0.0293, 0.8022, 0.8022, 0.0293],
-                [0.2480, 0.9635, 0.9635, 0.2480],
-                [0.6027, 0.6225, 0.6225, 0.6027]])
+        tensor([[0.0015, 0.1179, 0.1179, 0.0015],
+                [0.0141, 0.5557, 0.5557, 0.0141],
+                [0.1179, 0.9213, 0.9213, 0.1179],
+                [0.5557, 0.6225, 0.6225, 0.5557]])
     """
 
     def __init__(
@@ -135,22 +138,18 @@ class Rasterizer:
         count = faces.shape[-3]
         if offsets is None:
             batch = tuple(faces.shape[:-3])
-            return (
-                faces.reshape(-1, *faces.shape[-3:]) if 0 not in batch else faces.new_empty(0, *faces.shape[-3:]),
-                batch,
-                [0, count],
-            )
+            return flatten_batch(faces, 3), batch, [0, count]
         require(faces.ndim == 3, name, "must be packed (F, 3, ...) where offsets are given", faces)
         ends = _as_offsets(f"{call}(offsets)", offsets, count)
         return faces.unsqueeze(0), (len(ends) - 1,), ends
 
     def _before_camera(self, flat: Tensor) -> Tensor:
-        """The first two coordinates; faces that reach behind the camera are put where no pixel is."""
+        """The first two coordinates; NaN for faces that reach behind the camera."""
         xy = flat[..., :2]
         if not self.perspective:
             return xy
         behind = (flat[..., 2] <= 0).any(-1)[..., None, None]
-        return xy.masked_fill(behind, AWAY)
+        return xy.masked_fill(behind, math.nan)
 
     def _scales(self, faces: Tensor, batch: tuple[int, ...]) -> float | Tensor:
         """The softness: a number, or one for each image."""
@@ -175,9 +174,6 @@ class Rasterizer:
         return f"Rasterizer({', '.join([str(self.size), repr(self.distribution), repr(self.tconorm), *more])})"
 
 
-AWAY = 1e4
-"""Where faces are put that must not be seen: farther from each pixel than any law of use reaches."""
-
 _DEFAULTS = {"squared": False, "cutoff": 1e-6, "perspective": True}
 
 
@@ -198,6 +194,6 @@ def _as_offsets(call: str, offsets: Any, count: int) -> list[int]:
             reject_type(call, "must hold integers", offsets)
         offsets = offsets.tolist()
     ends = [check_at_least(call, end, 0) for end in offsets]
-    good = len(ends) >= 1 and ends[0] == 0 and ends[-1] == count and all(a <= b for a, b in zip(ends, ends[1:]))
+    good = len(ends) >= 1 and ends[0] == 0 and ends[-1] == count and all(a <= b for a, b in itertools.pairwise(ends))
     require(good, call, f"must rise from 0 to the number of faces ({count})", ends)
     return ends
