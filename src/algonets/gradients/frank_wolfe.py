@@ -64,6 +64,8 @@ class FrankWolfe(Layer):
         tensor([0.6250, 0.3750, 0.0000])
     """
 
+    weights: Tensor | None
+
     def __init__(
         self,
         solver: Callable[..., Tensor],
@@ -76,7 +78,7 @@ class FrankWolfe(Layer):
         keep_sign: bool = False,
     ):
         super().__init__(solver, event_dims=event_dims, keep_sign=keep_sign)
-        self.temperature = as_scale("FrankWolfe(temperature)", temperature)
+        self.temperature: float | Tensor = as_scale("FrankWolfe(temperature)", temperature)
         self.iterations = check_at_least("FrankWolfe(iterations)", iterations, 1)
         check_positive("FrankWolfe(tolerance)", tolerance)
         self.tolerance = tolerance
@@ -128,7 +130,8 @@ class FrankWolfe(Layer):
         return y.reshape(problem.size, *problem.event).to(problem.scores.dtype)
 
     def _temperature(self, like: Tensor) -> float | Tensor:
-        return self.temperature.to(like) if isinstance(self.temperature, Tensor) else self.temperature
+        given: Any = self.temperature
+        return given.to(like) if isinstance(given, Tensor) else given
 
     def _mix(self, problem: Problem) -> Mixture:
         scores = problem.scores.double().flatten(1)

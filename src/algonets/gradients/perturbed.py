@@ -116,7 +116,8 @@ class Perturbed(Layer):
                 rule = "must not be leave-one-out with quasi-random draws or a single one"
                 reject("Perturbed(baseline)", rule, baseline, "Use 'solution'.")
         self.gradient, self.multiplicative, self.step = gradient, multiplicative, step
-        self.antithetic, self.quasi, self.baseline = antithetic, quasi, baseline
+        self.antithetic, self.quasi = antithetic, quasi
+        self.baseline: Baseline = baseline
 
     def atoms(
         self, theta: Tensor, *, generator: torch.Generator | None = None, **instance: Any

@@ -82,7 +82,8 @@ class Smoothed(torch.nn.Module):
         check_pairs("Smoothed(samples)", samples, antithetic)
         check_law("Smoothed(distribution)", self.distribution, antithetic, quasi)
         check_score("Smoothed(distribution)", self.distribution)
-        self.antithetic, self.quasi, self.baseline = antithetic, quasi, baseline
+        self.antithetic, self.quasi = antithetic, quasi
+        self.baseline: Baseline = baseline
         self.event_dims = check_at_least("Smoothed(event_dims)", event_dims, 1)
 
     def forward(self, x: Tensor, *, generator: torch.Generator | None = None, **instance: Any) -> Tensor:

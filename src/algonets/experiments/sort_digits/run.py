@@ -226,6 +226,8 @@ class _SetLoader(lightning.LightningDataModule):
         steps = min(own.interval, own.steps - epoch * own.interval)
         seed = (own.seed << 32) + epoch + 1
         sets = NumberSets(self.images, self.labels, own.n, own.digits, steps * own.batch_size, seed)
+        if self.trainer and self.trainer.strategy.root_device.type != "cpu":  # glue the images where they are used
+            sets = sets.to(self.trainer.strategy.root_device)
         return DataLoader(range(len(sets)), own.batch_size, collate_fn=sets.batch)  # pyright: ignore[reportArgumentType]
 
 
