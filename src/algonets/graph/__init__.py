@@ -9,6 +9,7 @@ from algonets.graph.assignment import Assignment
 from algonets.graph.grid_path import GridPath
 from algonets.graph.knapsack import Knapsack
 from algonets.graph.shortest_path import ShortestPath
+from algonets.graph.soft_shortest_path import SoftShortestPath
 from algonets.graph.solver import GraphSolver, Solved
 
-__all__ = ["Assignment", "GraphSolver", "GridPath", "Knapsack", "ShortestPath", "Solved"]
+__all__ = ["Assignment", "GraphSolver", "GridPath", "Knapsack", "ShortestPath", "SoftShortestPath", "Solved"]

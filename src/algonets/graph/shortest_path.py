@@ -61,6 +61,11 @@ class ShortestPath(GraphSolver):
     _event_dims = 1
     _argument = "costs"
     edges: Tensor
+    _first: Tensor
+    _tail: Tensor
+    _head: Tensor
+    _edge: Tensor
+    _order: Tensor | None
 
     def __init__(
         self,
