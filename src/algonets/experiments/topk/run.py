@@ -56,6 +56,8 @@ class TopKExperiment:
         method: How top-k cross-entropy sorts the scores, by default an odd-even network with the Cauchy law; its own
             options follow, such as --method=NeuralSort --method.temperature=0.5.
         weights: Probability of each k = 1, 2, ...: they sum to 1.
+        mode: What stands for the top 1 in top-k cross-entropy: sm, a softmax inside the same logarithm; smce, an
+            ordinary cross-entropy beside it; sort, the method itself.
         seeds: How many times each loss is trained, from other first weights and orders; both losses get the same.
         epochs: Passes over the training pictures; by default 5 for CIFAR-10, 3 for mnist and 30 for digits.
         batch_size: Pictures a step.
@@ -77,6 +79,7 @@ class TopKExperiment:
         loss: Literal["both", "cross-entropy", "top-k"] = "both",
         method: SortMethod | None = None,
         weights: Sequence[float] = (0.5, 0.0, 0.0, 0.0, 0.5),
+        mode: Literal["sm", "sort", "smce"] = "sm",
         seeds: int = 3,
         epochs: int | None = None,
         batch_size: int = 128,
@@ -107,12 +110,12 @@ class TopKExperiment:
         if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
             raise RunError("topk trains on one device. Leave out --trainer.devices.")
         self.method = OddEven() if method is None else method
-        self.weights = list(weights)
+        self.weights, self.mode = list(weights), mode
         self.losses: dict[str, _Loss] = {}
         if loss != "top-k":
             self.losses["cross-entropy"] = functional.cross_entropy
         if loss != "cross-entropy":
-            self.losses["top-k"] = TopKCrossEntropy(self.method, self.weights)
+            self.losses["top-k"] = TopKCrossEntropy(self.method, self.weights, mode=mode)
         self.seeds, self.batch_size, self.train_size = seeds, batch_size, train_size
         self.learning_rate, self.width = learning_rate, width
         self.resume, self.overwrite = resume, overwrite
@@ -146,6 +149,7 @@ class TopKExperiment:
             "data": self.data,
             "method": repr(self.method),
             "weights": self.weights,
+            "mode": self.mode,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
