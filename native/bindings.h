@@ -39,5 +39,6 @@ void bind_network(nb::module_& m);
 void bind_isotonic(nb::module_& m);
 void bind_softsort(nb::module_& m);
 void bind_hopfield(nb::module_& m);
+void bind_graph(nb::module_& m);
 
 }  // namespace algonets

@@ -48,4 +48,5 @@ NB_MODULE(_native, m) {
   algonets::bind_isotonic(m);
   algonets::bind_softsort(m);
   algonets::bind_hopfield(m);
+  algonets::bind_graph(m);
 }
