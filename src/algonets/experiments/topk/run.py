@@ -14,8 +14,8 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from algonets.data import Cifar10, Digits, Mnist
+from algonets.experiments._options import at_least, check_folder, one_device, open_folder, positive
 from algonets.experiments._training import (
-    RunError,
     TrainingClock,
     check_settings,
     checkpoint_path,
@@ -96,19 +96,10 @@ class TopKExperiment:
     ):
         self.data, self.data_dir, self.seed, self.config = data, data_dir, seed, config
         self.epochs = _EPOCHS[data] if epochs is None else epochs
-        counts = {"seeds": seeds, "epochs": self.epochs, "batch_size": batch_size, "width": width}
-        for name, value in {**counts, "train_size": 1 if train_size is None else train_size}.items():
-            if value < 1:
-                raise RunError(f"--{name} must be at least 1, got {value}.")
-        if learning_rate <= 0:
-            raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
-        if resume and overwrite:
-            raise RunError("--resume and --overwrite exclude each other. Give one.")
-        self.trainer_options = dict(trainer or {})
-        if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
-            raise RunError("topk trains on one device. Leave out --trainer.devices.")
+        at_least(1, seeds=seeds, epochs=self.epochs, batch_size=batch_size, width=width, train_size=train_size)
+        positive(learning_rate=learning_rate)
+        check_folder(output, resume, overwrite)
+        self.trainer_options = one_device("topk", trainer)
         self.method = OddEven() if method is None else method
         self.weights, self.mode = list(weights), mode
         self.losses: dict[str, _Loss] = {}
@@ -124,12 +115,7 @@ class TopKExperiment:
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
-        if self.config is not None:
-            (self.output / "config.yaml").write_text(self.config)
+        open_folder(self.output, self.config)
         train, test = self._pictures(True), self._pictures(False)
         console.print(f"[bold]{self.data}[/]: {len(train.labels)} training and {len(test.labels)} test pictures")
         metrics: dict[str, Any] = {**self._settings(), "losses": {}}
