@@ -1,3 +1,24 @@
 """Alternative ways to train, for losses that contain algorithms."""
 
-__all__: list[str] = []
+from algonets.training.isaac import IsaacNewton
+from algonets.training.kfac import KFAC
+from algonets.training.line_search import Backtracking
+from algonets.training.natural_gradient import NaturalGradient
+from algonets.training.newton_loss import NewtonLoss, NewtonStep
+from algonets.training.outputs import BernoulliOutput, CategoricalOutput, GaussianOutput, OutputDistribution
+from algonets.training.target_propagation import GradientStep, TargetPropagation
+
+__all__ = [
+    "KFAC",
+    "Backtracking",
+    "BernoulliOutput",
+    "CategoricalOutput",
+    "GaussianOutput",
+    "GradientStep",
+    "IsaacNewton",
+    "NaturalGradient",
+    "NewtonLoss",
+    "NewtonStep",
+    "OutputDistribution",
+    "TargetPropagation",
+]
