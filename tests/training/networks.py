@@ -1,5 +1,7 @@
 """Tiny networks, and the Fisher information of their parameters by its definition."""
 
+import itertools
+
 import torch
 from torch import nn
 from torch.func import functional_call
@@ -12,7 +14,7 @@ def random(*shape, seed=0):
 def perceptron(*sizes, seed=0):
     torch.manual_seed(seed)
     layers = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), nn.Tanh()]
     return nn.Sequential(*layers[:-1]).double()
 

@@ -112,7 +112,9 @@ def test_damping_is_factored():
 
 def convolutional():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(2, 3, 3, stride=2, padding=1), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(12, 3)).double()
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 3, stride=2, padding=1), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(12, 3)
+    ).double()
 
 
 def test_a_convolution_over_one_place_is_a_linear_layer():
@@ -162,9 +164,7 @@ def test_rescaling_takes_the_minimum_of_the_quadratic_model():
     optimizer = KFAC(model, GaussianOutput(), damping=1e-9)
     optimizer.step(closure)
     design = torch.cat([X, X.new_ones(12, 1)], 1)
-    torch.testing.assert_close(
-        model(X).detach(), design @ torch.linalg.lstsq(design, y).solution, rtol=1e-3, atol=1e-3
-    )
+    torch.testing.assert_close(model(X).detach(), design @ torch.linalg.lstsq(design, y).solution, rtol=1e-3, atol=1e-3)
 
 
 def test_it_goes_on_from_a_state_dict():
@@ -196,8 +196,13 @@ def test_equal_to_curvlinops(name):
     curvlinops = pytest.importorskip("curvlinops")
     model, x = (perceptron(4, 5, 3), X) if name == "mlp" else (convolutional(), random(12, 2, 4, 4))
     operator = curvlinops.KFACLinearOperator(
-        model, nn.CrossEntropyLoss(), dict(model.named_parameters()) if name == "dict" else list(model.parameters()),
-        [(x, Y)], fisher_type="type-2", separate_weight_and_bias=False, kfac_approx="expand",
+        model,
+        nn.CrossEntropyLoss(),
+        dict(model.named_parameters()) if name == "dict" else list(model.parameters()),
+        [(x, Y)],
+        fisher_type="type-2",
+        separate_weight_and_bias=False,
+        kfac_approx="expand",
     )
     mine = KFAC(model, CategoricalOutput(), lr=1e-300, rescale=False)
     mine.step(classify(model, x))

@@ -120,7 +120,7 @@ def test_reductions_scale_the_gradient_not_the_curvature(mode):
 
 def test_batches_of_any_shape_and_events():
     z = random(2, 3, 4, 5)
-    flat = NewtonStep(damping=0.1, per="example")(lambda z: convex(z), z.reshape(6, 4, 5)[:, 0])
+    flat = NewtonStep(damping=0.1, per="example")(convex, z.reshape(6, 4, 5)[:, 0])
     whole = NewtonStep(damping=0.1, per="example")(convex, z)
     torch.testing.assert_close(whole.reshape(6, 4, 5)[:, 0], flat)  # values (2, 3, 4): the last dimension is the event
     matrix = NewtonLoss(lambda z: convex(z).sum(-1), damping=0.1, reduction="none")
@@ -180,9 +180,7 @@ def test_sorting_supervision_learns(method, mode):
 def test_targets_of_other_steps():
     z = random(3, 4).requires_grad_()
     plain = TargetPropagation(convex, GradientStep(1.0), reduction="sum")
-    torch.testing.assert_close(
-        torch.autograd.grad(plain(z), z)[0], torch.autograd.grad(convex(z).sum(), z)[0]
-    )
+    torch.testing.assert_close(torch.autograd.grad(plain(z), z)[0], torch.autograd.grad(convex(z).sum(), z)[0])
     zero = TargetPropagation(convex, lambda objective, outputs: torch.zeros_like(outputs), reduction="none")
     torch.testing.assert_close(zero(z), 0.5 * z.square().sum(-1))
     far = GradientStep(0.3, 400)(convex, z)

@@ -87,8 +87,8 @@ def test_variance_of_the_estimators():
 def test_one_example_takes_the_short_way():
     """Without vmap the same signs give the same estimate."""
     torch.manual_seed(0)
-    for name, cell in CELLS.items():
-        cell, state = cell(), start(name)
+    for name, make in CELLS.items():
+        cell, state = make(), start(name)
         quick, slow = (UORO(cell, state, generator=torch.Generator().manual_seed(3)) for _ in range(2))
         slow._products_of_one = slow._products
         for x in random(6, 2):
@@ -111,7 +111,10 @@ def test_functions_without_input():
             learner.advance()
         assert learner.state.item() == pytest.approx(1.75)
         found = learner.gradient(torch.ones(1, dtype=torch.float64))
-        assert found["keep"].item() == pytest.approx(2.0, abs=1e-9 if method is RTRL else 0.05) and found["idle"].item() == 0
+        assert (
+            found["keep"].item() == pytest.approx(2.0, abs=1e-9 if method is RTRL else 0.05)
+            and found["idle"].item() == 0
+        )
         learner.reset(torch.zeros(1, dtype=torch.float64))
         learner.advance()
         assert learner.gradient(torch.ones(1, dtype=torch.float64))["keep"].item() == 0
@@ -175,7 +178,9 @@ def test_losses_with_parameters_and_steps_without_loss():
         (lambda: UORO(nn.RNNCell(1, 3), torch.zeros(3)).reset(torch.zeros(2)), ValueError, "shapes"),
         (lambda: list(learn_online(None, None, None, [], every=0)), ValueError, "at least 1"),
         (
-            lambda: RTRL(lambda p, x, s: s[:1] * p["a"], torch.zeros(2), {"a": torch.ones(1, requires_grad=True)}).advance(),
+            lambda: RTRL(
+                lambda p, x, s: s[:1] * p["a"], torch.zeros(2), {"a": torch.ones(1, requires_grad=True)}
+            ).advance(),
             ValueError,
             "must return a state of size 2",
         ),

@@ -68,7 +68,7 @@ class Quadratic:
     def _differentiate(self, scalar: Tensor, second: bool) -> Tensor:
         if not scalar.requires_grad:
             return torch.zeros_like(self._point)
-        # A seed that requires a gradient: else a backward pass that is differentiable once gives a constant, in silence.
+        # A seed that requires a gradient: else a backward that is differentiable once gives a constant, in silence.
         seed = torch.ones_like(scalar, requires_grad=second)
         found = torch.autograd.grad(scalar, self._point, seed, create_graph=second, allow_unused=True)[0]
         if found is None:

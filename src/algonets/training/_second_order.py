@@ -81,7 +81,9 @@ class SecondOrder(torch.optim.Optimizer):
         size = self._search(closure, parameters, move, value, slope)
         shift(parameters, move, size)
         if self.adaptive:
-            actual = loss_value(cast(Closure, closure)) - value if size == 1 else float("nan")  # a shortened step is a bad prediction
+            actual = (
+                loss_value(cast(Closure, closure)) - value if size == 1 else float("nan")
+            )  # a shortened step is a bad prediction
             for group in self.param_groups:
                 group["damping"] = adapted(self.damping, actual, predicted)
         return loss.detach()

@@ -81,7 +81,9 @@ class IsaacNewton(nn.Linear):
         if type(model) is nn.Linear:
             return cls._sharing(model, damping)
         found = [
-            (owner, name) for owner in model.modules() for name, child in owner._modules.items()
+            (owner, name)
+            for owner in model.modules()
+            for name, child in owner._modules.items()
             if type(child) is nn.Linear
         ]
         require(bool(found), "IsaacNewton.replace(model)", "must have a torch.nn.Linear", model)

@@ -121,7 +121,8 @@ class KFAC(SecondOrder):
         return output.clone()  # what comes after may write in place
 
     def _direction(self, local: Curvature, damping: float) -> Tensor:
-        steps = self.state["steps"] = self.state.get("steps", 0) + 1
+        memory: Any = self.state  # keys beside the parameters, for what is not of one of them
+        steps = memory["steps"] = memory.get("steps", 0) + 1
         if (steps - 1) % self.every == 0:
             self._renew(local)
         self._calls = {}
@@ -140,7 +141,7 @@ class KFAC(SecondOrder):
         frozen = outputs.detach()
         seeds = [self.law.sample(frozen, self.generator)] if self.fisher == "sampled" else self.law.factors(frozen)
         used = [(layer, call) for layer in self._layers for call in self._calls[layer]]
-        moments = {layer: 0.0 for layer in self._layers}
+        moments: dict[Any, Any] = {layer: 0.0 for layer in self._layers}
         for seed in seeds:
             grads = torch.autograd.grad(
                 outputs, [call.outputs for _, call in used], seed, retain_graph=True, allow_unused=True
@@ -148,7 +149,9 @@ class KFAC(SecondOrder):
             for (layer, call), grad in zip(used, grads, strict=True):
                 if grad is not None:
                     g = _output_rows(layer, grad)
-                    moments[layer] = moments[layer] + g.mT @ g / (examples * call.rows.shape[1] * len(self._calls[layer]))
+                    moments[layer] = moments[layer] + g.mT @ g / (
+                        examples * call.rows.shape[1] * len(self._calls[layer])
+                    )
         for layer in self._layers:
             calls = self._calls[layer]
             if not calls or isinstance(moments[layer], float):
@@ -184,15 +187,19 @@ class KFAC(SecondOrder):
 
     def _sized(self, local: Curvature, fresh: Tensor, damping: float) -> Tensor:
         """The best combination of the new direction and the last step in the exact quadratic model."""
-        last = self.state.get("last")
+        memory: Any = self.state
+        last = memory.get("last")
         both = [fresh] if last is None or not bool(last.any()) else [fresh, last]
         basis = torch.stack(both)
         images = torch.stack([local.product(v) for v in basis]) + damping * basis
         system, right = (basis @ images.mT).double(), -(basis @ local.gradient).double()
-        sizes = torch.linalg.lstsq(system, right.unsqueeze(1), driver="gelsd").solution.squeeze(1) if not system.is_cuda \
+        sizes = (
+            torch.linalg.lstsq(system, right.unsqueeze(1), driver="gelsd").solution.squeeze(1)
+            if not system.is_cuda
             else torch.linalg.pinv(system) @ right
+        )
         step = sizes.to(fresh.dtype) @ basis
-        self.state["last"] = step
+        memory["last"] = step
         return step
 
 

@@ -42,7 +42,13 @@ class OnlineLearner(abc.ABC):
         call = type(self).__name__
         if not callable(cell):
             reject_type(f"{call}(cell)", "must be a module or a function", cell)
-        found = parameters if parameters is not None else dict(cell.named_parameters()) if isinstance(cell, nn.Module) else {}
+        found = (
+            parameters
+            if parameters is not None
+            else dict(cell.named_parameters())
+            if isinstance(cell, nn.Module)
+            else {}
+        )
         self.parameters = {name: p for name, p in found.items() if p.requires_grad}
         remedy = "Give parameters={name: tensor} that require gradients."
         require(bool(self.parameters), f"{call}(parameters)", "must not be empty", found, remedy)
@@ -172,8 +178,12 @@ class OnlineLearner(abc.ABC):
         return torch.func.vmap(function, dims, randomness="different")(x, *others)
 
     def __repr__(self) -> str:
-        name = type(self._cell).__name__ if isinstance(self._cell, nn.Module) else getattr(self._cell, "__name__", "cell")
-        return f"{type(self).__name__}({name}, state={tuple(self._batch)} x {sum(self._widths)}, parameters={self._size})"
+        name = (
+            type(self._cell).__name__ if isinstance(self._cell, nn.Module) else getattr(self._cell, "__name__", "cell")
+        )
+        return (
+            f"{type(self).__name__}({name}, state={tuple(self._batch)} x {sum(self._widths)}, parameters={self._size})"
+        )
 
 
 def learn_online(
@@ -211,8 +221,9 @@ def learn_online(
         >>> optimizer = torch.optim.SGD([*cell.parameters(), *readout.parameters()], 1e-3)
         >>> stream = [(torch.randn(1), torch.randn(1)) for _ in range(3)]
         >>> loss = lambda state, target: (readout(state) - target).square().sum()
-        >>> [v.shape for v in learn_online(UORO(cell, torch.zeros(4)), loss, optimizer, stream, trainable=list(readout.parameters()))]
-        [torch.Size([]), torch.Size([]), torch.Size([])]
+        >>> learner, own = UORO(cell, torch.zeros(4)), list(readout.parameters())
+        >>> len(list(learn_online(learner, loss, optimizer, stream, trainable=own)))
+        3
     """
     require(every >= 1, "learn_online(every=...)", "must be at least 1", every)
     count = 0

@@ -54,7 +54,7 @@ class OutputDistribution(abc.ABC):
         check_floating(f"{call}(outputs)", outputs)
         if outputs.ndim == 0:
             reject(f"{call}(outputs)", "must be (*batch, C)", outputs)
-        if v is not None and v.shape != outputs.shape:
+        if v is not None and check_floating(f"{call}.fisher(v)", v).shape != outputs.shape:
             reject(f"{call}.fisher(v)", f"must have the shape {tuple(outputs.shape)} of the outputs", v)
 
 

@@ -97,7 +97,8 @@ class UORO(RankOneLearner):
         theta = self._packed()
 
         def one(x: Any, s: Tensor, tangents: Tensor, signs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            following, pull = torch.func.vjp(lambda theta, s: self._step(theta, x, s), theta, s)
+            made: Any = torch.func.vjp(lambda theta, s: self._step(theta, x, s), theta, s)
+            following, pull = made
             push = torch.func.vmap(lambda t: torch.func.jvp(lambda s: self._step(theta, x, s), (s,), (t,))[1])
             return following, push(tangents), torch.func.vmap(lambda v: pull(v)[0])(signs)
 
