@@ -48,4 +48,7 @@ NB_MODULE(_native, m) {
   algonets::bind_isotonic(m);
   algonets::bind_softsort(m);
   algonets::bind_hopfield(m);
+  algonets::bind_logic(m);
+  algonets::bind_render(m);
+  algonets::bind_graph(m);
 }

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from algonets import distributions
 from algonets._core.backend import get_num_threads, native
+from algonets._core.operator import Operator, view
 from algonets.sort import _network_reference as reference
-from algonets.sort._operator import Operator, view
 from algonets.sort.art import LogisticART
 from algonets.sort.networks import Network, named
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from algonets._core.backend import get_num_threads, native
-from algonets.sort._operator import Operator, view
+from algonets._core.operator import Operator, view
 
 __all__ = ["collect", "dense_smooth", "smooth"]
 
