@@ -58,9 +58,14 @@ class ShortestPath(GraphSolver):
     """
 
     sense = "min"
-    _event_dims = 1
+    event_dims = 1
     _argument = "costs"
     edges: Tensor
+    _first: Tensor
+    _tail: Tensor
+    _head: Tensor
+    _edge: Tensor
+    _order: Tensor | None
 
     def __init__(
         self,
