@@ -9,6 +9,7 @@ from algonets.gradients.layer import Layer
 from algonets.gradients.perturbed import Perturbed
 from algonets.gradients.pushforward import Pushforward
 from algonets.gradients.smoothed import Smoothed
+from algonets.gradients.solver import Solver
 from algonets.gradients.straight_through import StraightThrough
 from algonets.gradients.sum_of_gamma import SumOfGamma
 
@@ -21,6 +22,7 @@ __all__ = [
     "Perturbed",
     "Pushforward",
     "Smoothed",
+    "Solver",
     "SolverWarning",
     "StraightThrough",
     "SumOfGamma",
