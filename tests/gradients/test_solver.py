@@ -105,7 +105,7 @@ def test_processes_give_the_same():
 @pytest.mark.parametrize(("value", "reason"), [(8.0, "no answer within"), (9.0, "died"), (10.0, "killed")])
 def test_hanging_and_dying_processes_cost_one_example(value, reason, monkeypatch):
     monkeypatch.setattr(_processes, "GRACE", 4.0)
-    solver = Solver(one, batched=False, workers=1, timeout=0.5)
+    solver = Solver(one, batched=False, workers=2, timeout=0.5)
     solver(THETA[:1])  # the process is there
     start = time.perf_counter()
     with pytest.warns(SolverWarning, match=reason):
@@ -155,7 +155,7 @@ def test_batches_and_empty_batches():
     [
         ({"sense": "best"}, r"Solver\(sense\) must be 'max' or 'min', got 'best'"),
         ({"workers": 2}, r"Solver\(workers\) must be None for a batched function"),
-        ({"batched": False, "workers": 0}, r"Solver\(workers\) must be -1 or at least 1"),
+        ({"batched": False, "workers": 1}, r"Solver\(workers\) must be -1 or at least 2"),
         ({"batched": False, "timeout": 1.0}, r"Solver\(timeout\) must be None without workers"),
         ({"timeout": -1.0}, r"Solver\(timeout\) must be positive"),
         ({"cache": -1}, r"Solver\(cache\) must be at least 0"),

@@ -1,6 +1,7 @@
 """Layers around solvers: gradients for algorithms that can only be called."""
 
 from algonets.gradients._problem import SolverWarning
+from algonets.gradients.diagnosis import Diagnosis, diagnose
 from algonets.gradients.frank_wolfe import FrankWolfe
 from algonets.gradients.identity import Identity
 from algonets.gradients.implicit_mle import ImplicitMLE
@@ -14,6 +15,7 @@ from algonets.gradients.straight_through import StraightThrough
 from algonets.gradients.sum_of_gamma import SumOfGamma
 
 __all__ = [
+    "Diagnosis",
     "FrankWolfe",
     "Identity",
     "ImplicitMLE",
@@ -26,4 +28,5 @@ __all__ = [
     "SolverWarning",
     "StraightThrough",
     "SumOfGamma",
+    "diagnose",
 ]

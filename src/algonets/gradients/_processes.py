@@ -93,6 +93,7 @@ def _round(
     """Run some jobs; what they return goes into ``found``, and the reason why it stopped early is returned."""
     import joblib  # an optional package
 
+    workers = max(joblib.cpu_count(), 2) if workers == -1 else workers
     limit = None if timeout is None else timeout + GRACE
     options: dict[str, Any] = {"n_jobs": workers, "timeout": limit, "batch_size": 1}
     try:

@@ -41,7 +41,7 @@ class Solver:
             NumPy arrays ``theta (*event)``; numbers and NumPy arrays of its shape come back.
         sense: ``"max"`` if y maximises ``<theta, y>``, ``"min"`` for costs.
         batched: See above. If a batched function raises, the examples are tried one by one.
-        workers: For ``batched=False``: processes to use, by joblib (-1: all cores). None runs in this process, one
+        workers: For ``batched=False``: processes of joblib, at least 2 (-1: all cores). None runs in this process, one
             example after the other. Inside ``with joblib.parallel_config(backend="dask")`` (or ``"ray"``, after its
             ``register_ray()``) the same calls run on a cluster.
         timeout: Seconds an example may take; needs workers, because a call in this process cannot be stopped. Python
@@ -84,13 +84,14 @@ class Solver:
         require(sense in ("max", "min"), "Solver(sense)", "must be 'max' or 'min'", sense)
         if workers is not None:
             require(not batched, "Solver(workers)", "must be None for a batched function", workers)
-            require(workers == -1 or workers >= 1, "Solver(workers)", "must be -1 or at least 1", workers)
+            rule = "must be -1 or at least 2, as joblib runs a single worker in this process"
+            require(workers == -1 or workers >= 2, "Solver(workers)", rule, workers)
             if importlib.util.find_spec("joblib") is None:
                 raise ImportError("Solver(workers) needs the package joblib: pip install joblib")
         if timeout is not None:
             check_positive("Solver(timeout)", timeout)
             if workers is None:
-                reject("Solver(timeout)", "must be None without workers", timeout, "Give workers=1 or more.")
+                reject("Solver(timeout)", "must be None without workers", timeout, "Give workers=2 or more.")
         self.fn, self.sense, self.batched, self.workers, self.timeout = fn, sense, batched, workers, timeout
         self.cache = check_at_least("Solver(cache)", cache, 0)
         self.event_dims = check_at_least("Solver(event_dims)", event_dims, 1)
