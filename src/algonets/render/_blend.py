@@ -64,7 +64,7 @@ def blend(
     what = values(found.face, weights, depth)
     total = what.new_zeros(groups, what.shape[-1]).index_add(0, group, portion.unsqueeze(-1) * what)
     some = torch.zeros(groups, dtype=torch.bool, device=faces.device).index_fill(0, group, True)
-    return total.view(len(scale), pixels, -1), some.view(len(scale), pixels)
+    return total.view(len(scale), pixels, what.shape[-1]), some.view(len(scale), pixels)
 
 
 def visible(
@@ -85,4 +85,4 @@ def visible(
     what = values(face, weights, depth)
     at = image * pixels + pixel
     result = what.new_zeros(images * pixels, what.shape[-1]).index_add(0, at, what)
-    return result.view(images, pixels, -1), some
+    return result.view(images, pixels, what.shape[-1]), some
