@@ -13,5 +13,6 @@ EXPERIMENTS = {
     "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
+    "predict-optimise": "algonets.experiments.predict_optimise:PredictOptimiseExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""

@@ -52,7 +52,7 @@ def sense_of(call: str, solver: Any) -> int:
 
 def event_dims_of(call: str, solver: Any, given: int | None) -> int:
     """Return over how many last dimensions a problem extends: as given, as the solver says, or one."""
-    found = getattr(solver, "event_dims", getattr(solver, "_event_dims", 1)) if given is None else given
+    found = getattr(solver, "event_dims", 1) if given is None else given
     if isinstance(found, bool) or not isinstance(found, int):
         reject_type(f"{call}(event_dims)", "must be a positive integer", found)
     require(found >= 1, f"{call}(event_dims)", "must be a positive integer", found)

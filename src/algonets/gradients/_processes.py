@@ -1,8 +1,12 @@
 """Calls of a function that may raise, hang or crash, each in a process of a pool, none at the cost of the others."""
 
 import contextlib
+import importlib
+import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
@@ -10,7 +14,11 @@ from typing import Any, NamedTuple
 __all__ = ["Outcome", "call", "call_all"]
 
 GRACE = 15.0
-"""Seconds beyond the timeout after which a process that does not answer is killed; starting one takes some."""
+"""Seconds beyond the timeout after which a process that does not answer is killed."""
+
+
+START = 60.0
+"""Seconds to wait for the processes of a pool to start."""
 
 
 class Outcome(NamedTuple):
@@ -56,8 +64,23 @@ def call(fn: Callable[..., Any], arguments: tuple[Any, dict[str, Any]], timeout:
         return Outcome(None, f"{type(error).__name__}: {error}")
 
 
-def _numbered(number: int, *rest: Any) -> tuple[int, Outcome]:
-    return number, call(*rest)
+def _numbered(number: int, *rest: Any) -> tuple[int, Any, str]:
+    return number, *call(*rest)
+
+
+def _ready() -> int:
+    time.sleep(0.01)  # so that one process does not answer for all
+    return os.getpid()
+
+
+def _warm(workers: int) -> None:
+    """Wait until the processes of the pool are there: their start does not count against a time limit."""
+    import joblib
+
+    seen: set[int] = set()
+    end = time.monotonic() + START
+    while len(seen) < workers and os.getpid() not in seen and time.monotonic() < end:
+        seen.update(joblib.Parallel(n_jobs=workers, batch_size=1)(joblib.delayed(_ready)() for _ in range(workers)))
 
 
 def call_all(
@@ -82,6 +105,13 @@ def call_all(
     return [found[number] for number in range(len(jobs))]
 
 
+def _travel_light() -> None:
+    """Send this file to the processes as it is, so that they start without importing algonets and torch."""
+    for name in ("joblib.externals.cloudpickle", "cloudpickle"):  # joblib has carried its own at times
+        with contextlib.suppress(ImportError, AttributeError):
+            importlib.import_module(name).register_pickle_by_value(sys.modules[__name__])
+
+
 def _round(
     fn: Callable[..., Any],
     jobs: Sequence[tuple[Any, dict[str, Any]]],
@@ -93,6 +123,7 @@ def _round(
     """Run some jobs; what they return goes into ``found``, and the reason why it stopped early is returned."""
     import joblib  # an optional package
 
+    _travel_light()
     workers = max(joblib.cpu_count(), 2) if workers == -1 else workers
     limit = None if timeout is None else timeout + GRACE
     options: dict[str, Any] = {"n_jobs": workers, "timeout": limit, "batch_size": 1}
@@ -101,9 +132,11 @@ def _round(
     except (ValueError, TypeError):  # not every backend, and no old joblib, hands out results as they come
         parallel = joblib.Parallel(**options)
     try:
+        if limit is not None:
+            _warm(workers)
         tasks = (joblib.delayed(_numbered)(number, fn, jobs[number], timeout) for number in numbers)
-        for number, outcome in parallel(tasks):  # pyright: ignore[reportGeneralTypeIssues]
-            found[number] = outcome
+        for number, value, error in parallel(tasks):  # pyright: ignore[reportGeneralTypeIssues]
+            found[number] = Outcome(value, error)
     except TimeoutError:
         return f"no answer within {timeout:g} s, its process was killed"
     except Exception as error:  # a process that died takes its pool along, whatever the backend calls that
