@@ -1,6 +1,7 @@
 """Layers around solvers: gradients for algorithms that can only be called."""
 
 from algonets.gradients._problem import SolverWarning
+from algonets.gradients.comparison import compare, estimators
 from algonets.gradients.diagnosis import Diagnosis, diagnose
 from algonets.gradients.frank_wolfe import FrankWolfe
 from algonets.gradients.identity import Identity
@@ -28,5 +29,7 @@ __all__ = [
     "SolverWarning",
     "StraightThrough",
     "SumOfGamma",
+    "compare",
     "diagnose",
+    "estimators",
 ]

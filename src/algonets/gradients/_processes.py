@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -137,7 +138,7 @@ def _round(
         tasks = (joblib.delayed(_numbered)(number, fn, jobs[number], timeout) for number in numbers)
         for number, value, error in parallel(tasks):  # pyright: ignore[reportGeneralTypeIssues]
             found[number] = Outcome(value, error)
-    except TimeoutError:
+    except (TimeoutError, multiprocessing.TimeoutError):
         return f"no answer within {timeout:g} s, its process was killed"
     except Exception as error:  # a process that died takes its pool along, whatever the backend calls that
         return f"its process died ({type(error).__name__})"

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from algonets._core.checks import check_at_least, check_floating
 from algonets._core.errors import reject_type, require
-from algonets.distributions import Gaussian
 from algonets.gradients._problem import count_calls
 from algonets.gradients.layer import Layer
 from algonets.gradients.perturbed import Perturbed
@@ -66,8 +65,8 @@ def diagnose(
         theta: ``(*batch, *event)``; the more examples, the better the averages.
         cotangent: The incoming gradient, of the shape of theta; random normal by default.
         reference: The right gradient, or a differentiable callable ``reference(theta, **instance)`` that has it (a
-            softmax for an argmax). By default 4096 antithetic samples of ``Perturbed(gradient="score")`` with the
-            layer's own distribution if that has a score, else a Gaussian.
+            softmax for an argmax). By default :class:`Perturbed` with 4096 samples of the layer's own law, or of
+            ``Gaussian(1.0)`` if it has none.
         repeats: Estimates; 1 is enough where there is no noise.
         generator: Source of all randomness.
         **instance: Of the solver.
@@ -148,12 +147,8 @@ def _slope(
 def _reference(layer: Any) -> Layer:
     if not isinstance(layer, Layer):
         reject_type("diagnose(layer)", "must be a Layer of algonets.gradients", layer, "Give a reference.")
-    options: dict[str, Any] = {"samples": 4096, "gradient": "score", "antithetic": True}
-    options |= {"event_dims": layer.event_dims, "keep_sign": layer.keep_sign}
-    try:
-        return Perturbed(layer.solver, getattr(layer, "distribution", None), **options)
-    except (TypeError, ValueError):
-        return Perturbed(layer.solver, Gaussian(), **options)
+    law = getattr(layer, "distribution", None)
+    return Perturbed(layer.solver, law, 4096, event_dims=layer.event_dims, keep_sign=layer.keep_sign)
 
 
 def table(rows: Mapping[str, Diagnosis]) -> str:
