@@ -11,5 +11,9 @@ EXPERIMENTS = {
     "memory": "algonets.experiments.memory:MemoryExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
+    "perceptron": "algonets.experiments.lectures.perceptron:PerceptronExperiment",
+    "lenet": "algonets.experiments.lectures.lenet:LenetExperiment",
+    "autoencoder": "algonets.experiments.lectures.autoencoder:AutoencoderExperiment",
+    "sequence": "algonets.experiments.lectures.sequence:SequenceExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""
