@@ -15,5 +15,7 @@ EXPERIMENTS = {
     "lenet": "algonets.experiments.lectures.lenet:LenetExperiment",
     "autoencoder": "algonets.experiments.lectures.autoencoder:AutoencoderExperiment",
     "sequence": "algonets.experiments.lectures.sequence:SequenceExperiment",
+    "segment": "algonets.experiments.lectures.segment:SegmentExperiment",
+    "nowcast": "algonets.experiments.lectures.nowcast:NowcastExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""

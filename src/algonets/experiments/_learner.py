@@ -1,5 +1,6 @@
 """One Lightning module and one stream of batches for all short experiments."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,10 +72,15 @@ class Learner(lightning.LightningModule):
         optimizer = torch.optim.AdamW(self.network.parameters(), self.learning_rate, weight_decay=self.weight_decay)
         if not self.one_cycle:
             return optimizer
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.learning_rate, total_steps=max(2, self.steps), pct_start=0.2, cycle_momentum=False
-        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _share_of_rate(self, step: int) -> float:
+        """Rise over a fifth of the steps, fall by a cosine."""
+        rise = max(1.0, 0.2 * self.steps)
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - rise) / max(1.0, self.steps - rise)))
 
 
 class Stream(lightning.LightningDataModule):
