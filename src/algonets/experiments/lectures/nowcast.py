@@ -134,8 +134,8 @@ class _Forecast(nn.Module):
 
 
 def clouds(count: int, left: int, generator: torch.Generator) -> Tensor:
-    """Films ``(count, SEEN + AHEAD, 1, SIDE, 2 SIDE)`` of two soft spots that drift through one half, never leaving
-    it.""" length = SEEN + AHEAD
+    """Films ``(count, SEEN + AHEAD, 1, SIDE, 2 SIDE)`` of two spots that drift through one half and stay in it."""
+    length = SEEN + AHEAD
     time = torch.arange(length, dtype=torch.float32)
     film = torch.zeros(count, length, SIDE, 2 * SIDE)
     y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(2 * SIDE), indexing="ij")
