@@ -17,5 +17,12 @@ EXPERIMENTS = {
     "sequence": "algonets.experiments.lectures.sequence:SequenceExperiment",
     "segment": "algonets.experiments.lectures.segment:SegmentExperiment",
     "nowcast": "algonets.experiments.lectures.nowcast:NowcastExperiment",
+    "game": "algonets.experiments.lectures.game:GameExperiment",
+    "control": "algonets.experiments.lectures.control:ControlExperiment",
+    "vqa": "algonets.experiments.lectures.vqa:VqaExperiment",
+    "generate": "algonets.experiments.lectures.generate:GenerateExperiment",
+    "chairs": "algonets.experiments.lectures.chairs:ChairsExperiment",
+    "genes": "algonets.experiments.lectures.genes:GenesExperiment",
+    "classify": "algonets.experiments.lectures.classify:ClassifyExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""

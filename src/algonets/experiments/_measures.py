@@ -4,7 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["accuracy", "boundary_f", "evaluated", "frechet_distance", "iou", "mean_iou"]
+__all__ = ["accuracy", "boundary_f", "device_of", "evaluated", "frechet_distance", "iou", "mean_iou"]
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return where the weights are."""
+    return next((p.device for p in network.parameters()), torch.device("cpu"))
 
 
 @torch.no_grad()
@@ -12,7 +17,7 @@ def evaluated(network: nn.Module, *inputs: Tensor, at_once: int = 500) -> Tensor
     """Return the outputs of a network in evaluation mode for many inputs, so many at once."""
     training = network.training
     network.eval()
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    device = device_of(network)
     parts = [network(*(x[i : i + at_once].to(device) for x in inputs)).cpu() for i in range(0, len(inputs[0]), at_once)]
     network.train(training)
     return torch.cat(parts)

@@ -49,7 +49,7 @@ class AutoencoderExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        data: DigitData = "mnist",
+        data: DigitData = "digits",
         code: int = 10,
         steps: int = 3000,
         batch_size: int = 128,

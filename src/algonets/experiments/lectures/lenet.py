@@ -1,5 +1,6 @@
 """Convolution: kernels that are learnt, levels of abstraction, and what shifting the picture does."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -38,7 +39,7 @@ class LenetExperiment(AbstractExperiment):
     def __init__(
         self,
         data: DigitData = "digits",
-        steps: int = 3000,
+        steps: int = 4000,
         batch_size: int = 64,
         train_size: int | None = None,
         shift: int = 4,
@@ -58,7 +59,7 @@ class LenetExperiment(AbstractExperiment):
         networks = {"LeNet-5": lenet, f"MLP {pixels}-{hidden}-10": _Flat(MLP((pixels, hidden, 10)))}
         rows, shifted = [], {}
         for name, network in networks.items():
-            batches = minibatches(train, self.batch_size, self.seed)
+            batches = self._batches(train)
             self.train(name.split(" ")[0].lower(), network, _loss, batches, self.steps, 3e-3)
             shifted[name] = [accuracy(network, _shift(test.images, k), test.labels) for k in range(self.shift + 1)]
             count = sum(p.numel() for p in network.parameters())
@@ -74,6 +75,22 @@ class LenetExperiment(AbstractExperiment):
         ]
         figure = self._draw(lenet, test, shifted, levels)
         return Report("Digits, as they are and shifted", rows, criteria, figure, {"linear readout": levels})
+
+    def _batches(self, train: Images) -> Callable[[int], tuple[Tensor, ...]]:
+        """Minibatches; the few embedded digits are turned, slanted and stretched, but never shifted."""
+        batches = minibatches(train, self.batch_size, self.seed)
+        if self.data != "digits":
+            return batches
+        generator = torch.Generator().manual_seed(self.seed)
+
+        def bent(step: int) -> tuple[Tensor, ...]:
+            images, labels = batches(step)
+            change = torch.eye(2) + 0.3 * (2 * torch.rand(len(images), 2, 2, generator=generator) - 1)
+            matrix = functional.pad(change, (0, 1))
+            grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+            return functional.grid_sample(images, grid, align_corners=False), labels
+
+        return bent
 
     def _levels(self, net: LeNet, train: Images, test: Images, count: int = 5000) -> dict[str, float]:
         """Accuracy of a linear readout (ridge) of pixels and of each level: how much of the work is done there."""
@@ -103,7 +120,7 @@ class LenetExperiment(AbstractExperiment):
             seen = features(net, one, list(LEVELS.values()))
         first, second = (seen[layer][0] for layer in list(LEVELS.values())[:2])
         show(grid[0, 1], mosaic(1 - first / first.amax(), 3), "first level: edges")
-        show(grid[1, 1], mosaic(1 - second / second.amax().clamp_min(1e-6), 8), "second level: parts")
+        show(grid[1, 1], mosaic(1 - second / second.amax().clamp_min(1e-6), 4), "second level: parts")
         deep = seen["classifier.4"]
         show(grid[0, 2], mosaic(1 - deep.reshape(1, 1, 7, 12) / deep.amax().clamp_min(1e-6), 1), "84 hidden units")
         grid[1, 2].barh(list(levels), list(levels.values()), color="#1f3b73")
