@@ -22,6 +22,8 @@ EXPERIMENTS = {
     "vqa": "algonets.experiments.lectures.vqa:VqaExperiment",
     "generate": "algonets.experiments.lectures.generate:GenerateExperiment",
     "chairs": "algonets.experiments.lectures.chairs:ChairsExperiment",
+    "texture": "algonets.experiments.lectures.texture:TextureExperiment",
+    "style": "algonets.experiments.lectures.style:StyleExperiment",
     "genes": "algonets.experiments.lectures.genes:GenesExperiment",
     "classify": "algonets.experiments.lectures.classify:ClassifyExperiment",
 }

@@ -39,7 +39,7 @@ class ClassifyExperiment(AbstractExperiment):
         self,
         data: Literal["digits", "cifar10", "cifar10-jpeg"] = "digits",
         blocks: list[int] | None = None,
-        steps: int = 400,
+        steps: int = 300,
         batch_size: int = 64,
         width: int = 8,
         side: int = 16,
@@ -48,7 +48,7 @@ class ClassifyExperiment(AbstractExperiment):
         **common: Any,
     ):
         super().__init__(**common)
-        self.keep(data=data, blocks=[1, 3, 7, 11] if blocks is None else blocks, steps=steps, batch_size=batch_size)
+        self.keep(data=data, blocks=[1, 3, 9] if blocks is None else blocks, steps=steps, batch_size=batch_size)
         self.keep(width=width, side=side, train_size=train_size, test_size=test_size)
 
     def measure(self) -> Report:

@@ -57,14 +57,14 @@ class GameExperiment(AbstractExperiment):
     def __init__(
         self,
         games: list[GameName] | None = None,
-        rounds: int = 30,
+        rounds: int = 24,
         parallel: int = 48,
         simulations: int = 30,
         updates: int = 40,
         batch_size: int = 128,
         width: int = 32,
-        judged: int = 1000,
-        matches: int = 100,
+        judged: int = 800,
+        matches: int = 50,
         **common: Any,
     ):
         super().__init__(**common)
