@@ -106,7 +106,7 @@ class AbstractExperiment(abc.ABC):
         self.console = Console()
 
     def keep(self, **options: Any) -> None:
-        """Keep options as attributes; integers must be at least 1 and floats positive."""
+        """Keep options, which then are attributes; integers must be at least 1 and floats positive."""
         for name, value in options.items():
             for part in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(part, int) and not isinstance(part, bool) and part < 1:
@@ -115,8 +115,14 @@ class AbstractExperiment(abc.ABC):
                     raise RunError(f"--{name} must be positive, got {value}.")
             if isinstance(value, list) and not value:
                 raise RunError(f"--{name} must name at least one, got {value}.")
-            setattr(self, name, value)
         self.options |= options
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an option that is kept."""
+        options = self.__dict__.get("options", {})
+        if name in options:
+            return options[name]
+        raise AttributeError(f"{type(self).__name__} has no option {name!r}; it keeps {', '.join(options) or 'none'}.")
 
     @abc.abstractmethod
     def measure(self) -> Report:
@@ -175,6 +181,7 @@ class AbstractExperiment(abc.ABC):
         """Train what a learner holds; see :meth:`train`."""
         self.console.print(f"[bold]{name}[/]: {steps} steps ...")
         trainer = make_trainer(self.output / name, 1, self.seed, self.trainer_options, name)
+        learner.network.train()
         fit(trainer, learner, Stream(batches, steps), None)
         learner.network.eval()
         if isinstance(learner.network, Net):

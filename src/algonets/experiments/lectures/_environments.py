@@ -77,7 +77,7 @@ class CartPole:
         seed: Of the starts.
     """
 
-    observation = (4,)
+    observation: tuple[int, ...] = (4,)
     actions = 2
 
     def __init__(self, seed: int):

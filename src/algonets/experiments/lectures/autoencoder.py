@@ -1,6 +1,6 @@
 """Codes: a linear autoencoder is PCA, a deep one beats it, and pretraining helps where labels are few."""
 
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,7 @@ class AutoencoderExperiment(AbstractExperiment):
         train_size: Use only so many training images.
         labels: How many labels the classifiers see.
         draws: How many sets of labels.
+        tuning: Steps of the classifiers.
         common: See the base class.
     """
 
@@ -56,11 +57,12 @@ class AutoencoderExperiment(AbstractExperiment):
         train_size: int = 10000,
         labels: list[int] | None = None,
         draws: int = 8,
+        tuning: int = 400,
         **common: Any,
     ):
         super().__init__(**common)
         self.keep(data=data, code=code, steps=steps, batch_size=batch_size, train_size=train_size)
-        self.keep(labels=[50, 100] if labels is None else labels, draws=draws)
+        self.keep(labels=[50, 100] if labels is None else labels, draws=draws, tuning=tuning)
 
     def measure(self) -> Report:
         """Compress, restore, classify."""
@@ -94,7 +96,7 @@ class AutoencoderExperiment(AbstractExperiment):
             for n in self.labels
         ]
         figure = self._draw(train, test, {**systems, "mean": x.mean(0)}, plane, few)
-        angle = torch.linalg.svdvals(pca.axes.T @ torch.linalg.qr(linear.decoder[0].weight.detach()).Q)
+        angle = torch.linalg.svdvals(pca.axes.T @ torch.linalg.qr(linear.decoder.state_dict()["0.weight"]).Q)
         found = {"few labels": few, "cosines of the principal angles": angle.tolist()}
         return Report(f"{self.code} numbers for a digit: mean squared error", rows, criteria, figure, found)
 
@@ -120,9 +122,11 @@ class AutoencoderExperiment(AbstractExperiment):
                 nets = nn.ModuleList(Autoencoder(sizes, "sigmoid", "sigmoid").classifier(10) for _ in kept)
                 if way == "pretrained":
                     for net in nets:
-                        net[0].load_state_dict(deep.encoder.state_dict())
+                        cast(nn.Sequential, net)[0].load_state_dict(deep.encoder.state_dict())
                 batch = [(x[some], train.labels[some]) for some in kept]
-                self.train(f"{count}-{way.replace(' ', '-')}", nets, _all_right, lambda step, b=batch: b, 400, 1e-2)
+                self.train(
+                    f"{count}-{way.replace(' ', '-')}", nets, _all_right, lambda step, b=batch: b, self.tuning, 1e-2
+                )
                 found[count][way] = 100 * sum(accuracy(net, held_out, test.labels) for net in nets) / len(nets)
         return found
 

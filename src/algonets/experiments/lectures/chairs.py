@@ -4,7 +4,7 @@ import math
 from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from algonets.data import Chairs
@@ -173,7 +173,7 @@ def _moved(batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tenso
     return which, azimuth, draw, 1 - image, mask
 
 
-def _loss(network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+def _loss(network: UpConvNet, batch: tuple[Tensor, ...]) -> Tensor:
     which, azimuth, transform, images, masks = batch
     classes = functional.one_hot(which, network.num_classes).float()
     image, mask = network(classes, _circle(azimuth), transform)

@@ -95,7 +95,7 @@ class GameExperiment(AbstractExperiment):
                 at_least(f"{name}: optimal moves of network and search", shares["network and search"], 0.93)
             )
             if name == "tic-tac-toe":
-                lost = losses["network and search"]
+                lost = int(losses["network and search"])
                 criteria.append(at_most(f"{name}: lost of {2 * self.matches} to the perfect player", lost, 0))
             shown.append((name, game, network))
         figure = self._draw(curves, rows, shown)

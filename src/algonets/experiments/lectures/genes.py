@@ -131,7 +131,7 @@ def _folds(y: Tensor, folds: int, seed: int) -> Tensor:
 def _support_vectors(x: Tensor, y: Tensor, test: Tensor) -> Tensor:
     from sklearn.svm import LinearSVC
 
-    machine = LinearSVC(C=0.01, dual=True, max_iter=20000).fit((x / x.std()).numpy(), y.numpy())
+    machine = LinearSVC(C=0.01, max_iter=20000).fit((x / x.std()).numpy(), y.numpy())
     return torch.from_numpy(machine.predict((test / x.std()).numpy())).long()
 
 
