@@ -48,4 +48,7 @@ NB_MODULE(_native, m) {
   algonets::bind_isotonic(m);
   algonets::bind_softsort(m);
   algonets::bind_hopfield(m);
+  algonets::bind_circuit(m);
+  algonets::bind_soft_dtw(m);
+  algonets::bind_edit_distance(m);
 }
