@@ -16,6 +16,7 @@ using std::int32_t;
 using std::int64_t;
 
 constexpr int N = Simd<double>::N;
+constexpr int64_t kTile = 16;
 constexpr double kNone = -std::numeric_limits<double>::infinity();
 
 // K vectors of N examples side by side.
@@ -94,11 +95,13 @@ template <class In, int K> void run_block(const CircuitRun<In>& r, int64_t begin
   for (int l = 0; l < L; ++l) {
     values[l] = kNone;
     values[L + l] = 0;
-    // Spare lanes repeat the last example.
-    const In* row = r.scores + (begin + (l < used ? l : used - 1)) * c.leaves;
-    double* into = values + 2 * L + l;
-    for (int64_t w = 0; w < c.leaves; ++w) into[w * L] = double(row[w]);
   }
+  for (int64_t start = 0; start < c.leaves; start += kTile)  // tiles that stay in the first cache
+    for (int l = 0; l < L; ++l) {
+      const In* row = r.scores + (begin + (l < used ? l : used - 1)) * c.leaves;  // spare lanes repeat the last example
+      const int64_t stop = start + kTile < c.leaves ? start + kTile : c.leaves;
+      for (int64_t w = start; w < stop; ++w) values[(2 + w) * L + l] = double(row[w]);
+    }
   const Block<K> block{values.data};
   forward<K>(c, block, r.maximum);
   for (int64_t l = 0; l < used; ++l) {
@@ -112,11 +115,12 @@ template <class In, int K> void run_block(const CircuitRun<In>& r, int64_t begin
     if (values[node * L + l] != kNone) adjoints[node * L + l] = 1;
   }
   backward<K>(c, block, adjoints.data, r.maximum);
-  for (int64_t l = 0; l < used; ++l) {
-    In* row = r.marginals + (begin + l) * c.leaves;
-    const double* from = adjoints + 2 * L + l;
-    for (int64_t w = 0; w < c.leaves; ++w) row[w] = In(from[w * L]);
-  }
+  for (int64_t start = 0; start < c.leaves; start += kTile)
+    for (int64_t l = 0; l < used; ++l) {
+      In* row = r.marginals + (begin + l) * c.leaves;
+      const int64_t stop = start + kTile < c.leaves ? start + kTile : c.leaves;
+      for (int64_t w = start; w < stop; ++w) row[w] = In(adjoints[(2 + w) * L + l]);
+    }
 }
 
 constexpr int kWide = 2;

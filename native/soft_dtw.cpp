@@ -17,6 +17,7 @@ namespace {
 using std::int64_t;
 
 constexpr int N = Simd<double>::N;
+constexpr int64_t kTile = 16;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 ALGONETS_INLINE void narrow(double* p, f64v v) { store<double>(p, v); }
@@ -59,11 +60,12 @@ template <class In, int K, bool Hard> struct Sweep {
   int64_t example(int l) const { return begin + (l < used ? l : used - 1); }  // spare lanes repeat the last
 
   void load_row(int64_t i) {
-    for (int l = 0; l < L; ++l) {
-      const In* row = c.distances + (example(l) * c.n + i) * c.m;
-      double* into = x + l;
-      for (int64_t j = 0; j < widest; ++j) into[j * L] = double(row[j]) * scale;
-    }
+    for (int64_t start = 0; start < widest; start += kTile)  // tiles that stay in the first cache
+      for (int l = 0; l < L; ++l) {
+        const In* row = c.distances + (example(l) * c.n + i) * c.m;
+        const int64_t stop = start + kTile < widest ? start + kTile : widest;
+        for (int64_t j = start; j < stop; ++j) x[j * L + l] = double(row[j]) * scale;
+      }
   }
 
   // `kept`: where the probabilities of a row go, or null.
@@ -119,11 +121,14 @@ template <class In, int K, bool Hard> struct Sweep {
           if (!last) e += load<double>(after + j * L + k) * Convert<In, double>::load(below + 2 * (j * L + k) + N);
           store<double>(now + j * L + k, e);
         }
-      for (int l = 0; l < used; ++l) {
-        In* out = c.alignment + ((begin + l) * c.n + i) * c.m;
-        for (int64_t j = 0; j < columns[l]; ++j) out[j] = In(now[j * L + l]);
+      for (int64_t start = 0; start < widest; start += kTile)
+        for (int l = 0; l < used; ++l) {
+          In* out = c.alignment + ((begin + l) * c.n + i) * c.m;
+          const int64_t stop = start + kTile < columns[l] ? start + kTile : columns[l];
+          for (int64_t j = start; j < stop; ++j) out[j] = In(now[j * L + l]);
+        }
+      for (int l = 0; l < used; ++l)
         if (i == rows[l] - 1) goal[(columns[l] - 1) * L + l] = 0;
-      }
       double* t = after;
       after = now;
       now = t;

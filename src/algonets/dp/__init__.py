@@ -8,18 +8,29 @@ structure, the sum over all, marginals, samples, and the k best.
 from algonets.dp.alignment import NeedlemanWunsch, SmithWaterman
 from algonets.dp.crf import CRF
 from algonets.dp.ctc import CTC
+from algonets.dp.dependency import ProjectiveDependency
 from algonets.dp.edit_distance import EditDistance, edit_distance
+from algonets.dp.hmm import HMM
 from algonets.dp.linear_chain import LinearChain, viterbi
 from algonets.dp.program import DynamicProgram
+from algonets.dp.second_order_chain import SecondOrderChain
+from algonets.dp.semi_markov import SemiMarkov
 from algonets.dp.soft_dtw import SoftDTW, soft_dtw_divergence
+from algonets.dp.tree import CKY, PCFG
 
 __all__ = [
+    "CKY",
     "CRF",
     "CTC",
     "DynamicProgram",
     "EditDistance",
+    "HMM",
     "LinearChain",
     "NeedlemanWunsch",
+    "PCFG",
+    "ProjectiveDependency",
+    "SecondOrderChain",
+    "SemiMarkov",
     "SmithWaterman",
     "SoftDTW",
     "edit_distance",
