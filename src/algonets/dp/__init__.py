@@ -16,6 +16,7 @@ from algonets.dp.program import DynamicProgram
 from algonets.dp.second_order_chain import SecondOrderChain
 from algonets.dp.semi_markov import SemiMarkov
 from algonets.dp.soft_dtw import SoftDTW, soft_dtw_divergence
+from algonets.dp.spanning_tree import SpanningTreeDependency
 from algonets.dp.tree import CKY, PCFG
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "SemiMarkov",
     "SmithWaterman",
     "SoftDTW",
+    "SpanningTreeDependency",
     "edit_distance",
     "soft_dtw_divergence",
     "viterbi",

@@ -8,6 +8,7 @@ from algonets._core.checks import check_same_kind
 from algonets._core.errors import reject, require
 from algonets._core.shapes import broadcast_batch, flatten_batch
 from algonets.dp._chain_factors import check_lengths
+from algonets.dp._scan import pad
 from algonets.dp.program import DynamicProgram, checked_scores, per_example
 from algonets.semirings import Semiring
 
@@ -73,27 +74,34 @@ class SemiMarkov(DynamicProgram):
     def inside(semiring: Semiring, *factors: torch.Tensor, **options: Any) -> torch.Tensor:
         """Sum over the last segment; the value of every number of steps is kept."""
         segment, transition = factors
-        steps, longest = segment.shape[1:3]
+        batch, steps, longest, states = segment.shape[:4]
         own = transition.ndim - semiring.event_dims == 5
-        segments = [row.unbind(1) for row in segment.unbind(1)]
-        changes = [row.unbind(1) for row in transition.unbind(1)] if own else None
-        ended: list[torch.Tensor] = []  # by step: (B, S), segmentations whose last segment ends there
-        entered: list[torch.Tensor] = []  # by step: (B, S), the same, with the transition into the next label
-        for t in range(1, steps + 1):
-            ways = []
-            for k in range(1, min(longest, t) + 1):
-                last = segments[t - k][k - 1]
-                if t == k:
-                    ways.append(last)
-                elif changes is None:
-                    ways.append(semiring.times(entered[t - k - 1], last))
-                else:
-                    change = semiring.times(ended[t - k - 1].unsqueeze(2), changes[t - k][k - 1])
-                    ways.append(semiring.times(semiring.plus(change, 1), last))
-            ended.append(semiring.plus(torch.stack(ways, 2), 2))
-            if changes is None and t < steps:
-                entered.append(semiring.plus(semiring.times(ended[-1].unsqueeze(2), transition), 1))
-        return semiring.plus(torch.stack(ended, 1), 2)
+        end = torch.arange(1, steps + 1, device=segment.device)[:, None]
+        size = torch.arange(1, longest + 1, device=segment.device)
+        start, size = (end - size).clamp_min(0), (size - 1).expand(steps, -1)
+        exists = (end > size)[None, :, :, None]
+
+        def by_end(x: torch.Tensor, exists: torch.Tensor) -> torch.Tensor:
+            """Bring [start, size] to [end, size]."""
+            return semiring.where(exists, x[:, start, size], semiring.full(semiring.zero, (1,), x))
+
+        lasts = by_end(segment, exists).unbind(1)
+        changes = by_end(transition, exists.unsqueeze(4)).unbind(1) if own else None
+        one = semiring.full(semiring.one, (batch, 1, states), segment)
+        # By the size of the next segment: what leads to its start, (B, K, S). At first only the empty beginning.
+        before = pad(semiring, one, 1, after=longest - 1)
+        values = []
+        for t in range(steps):
+            entered = before
+            if changes is not None:  # the empty beginning needs no transition
+                moved = semiring.plus(semiring.times(before.unsqueeze(3), changes[t]), 2)
+                entered = torch.cat([moved[:, :t], one, moved[:, t + 1 :]], 1) if t < longest else moved
+            ended = semiring.plus(semiring.times(entered, lasts[t]), 1)
+            values.append(semiring.plus(ended, 1))
+            if changes is None:
+                ended = semiring.plus(semiring.times(ended.unsqueeze(2), transition), 1)
+            before = torch.cat([ended.unsqueeze(1), before[:, :-1]], 1)
+        return torch.stack(values, 1)
 
     def segments(self) -> list[list[tuple[int, int, int]]]:
         """Return the best segmentation of each example (batch flattened) as ``(start, end, label)``, end excluded."""
