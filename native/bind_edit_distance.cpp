@@ -25,8 +25,8 @@ class Matches {
   Matches(const int64_t* x, int64_t n) : words_((n + 63) / 64), none_(words_, 0) {
     if (n) low_ = *std::min_element(x, x + n);
     const int64_t high = n ? *std::max_element(x, x + n) : 0;
-    direct_ = n && high - low_ < 4096 && high >= low_;  // the difference of two extremes may overflow
-    if (direct_) index_.assign(high - low_ + 1, -1);
+    direct_ = n && Word(high) - Word(low_) < 4096;  // unsigned: the difference of two extremes overflows
+    if (direct_) index_.assign(Word(high) - Word(low_) + 1, -1);
     for (int64_t i = 0; i < n; ++i) {
       int64_t& row = direct_ ? index_[x[i] - low_] : hashed_.emplace(x[i], -1).first->second;
       if (row < 0) {

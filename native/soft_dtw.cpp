@@ -23,6 +23,12 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 ALGONETS_INLINE void narrow(double* p, f64v v) { store<double>(p, v); }
 ALGONETS_INLINE void narrow(float* p, f64v v) { *reinterpret_cast<f32h*>(p) = __builtin_convertvector(v, f32h); }
 
+// Stands for the probability of the upper predecessor where the left one is impossible: then it is what is left of 1,
+// and rounding lets nothing through to the left.
+constexpr double kNoLeft = 2;
+ALGONETS_INLINE f64v of_upper(f64v p, f64v q) { return q == kNoLeft ? 1.0 - p : q; }
+ALGONETS_INLINE f64v of_left(f64v p, f64v q) { return q == kNoLeft ? f64v{} : vmax(1.0 - p - q, f64v{}); }
+
 template <bool Hard> ALGONETS_INLINE f64v step(f64v x, f64v a, f64v u, f64v l, f64v* p, f64v* q) {
   const f64v m = vmin(vmin(a, u), l);
   const f64v one = splat<double>(1);
@@ -35,7 +41,7 @@ template <bool Hard> ALGONETS_INLINE f64v step(f64v x, f64v a, f64v u, f64v l, f
   const f64v ea = vexp(safe - a), eu = vexp(safe - u), el = vexp(safe - l);
   const f64v sum = m == kInf ? one : ea + eu + el, inverse = one / sum;
   *p = ea * inverse;
-  *q = eu * inverse;
+  *q = l == kInf ? splat<double>(kNoLeft) : eu * inverse;
   return m == kInf ? m : x + safe - vlog(sum);
 }
 
@@ -114,11 +120,13 @@ template <class In, int K, bool Hard> struct Sweep {
           f64v e = any ? load<double>(goal + j * L + k) : zero;
           if (j + 1 < widest) {
             const In* right = row + 2 * ((j + 1) * L + k);
-            const f64v left_over = 1.0 - Convert<In, double>::load(right) - Convert<In, double>::load(right + N);
-            e += load<double>(now + (j + 1) * L + k) * vmax(left_over, zero);
+            e += load<double>(now + (j + 1) * L + k) * of_left(Convert<In, double>::load(right), Convert<In, double>::load(right + N));
             if (!last) e += load<double>(after + (j + 1) * L + k) * Convert<In, double>::load(below + 2 * ((j + 1) * L + k));
           }
-          if (!last) e += load<double>(after + j * L + k) * Convert<In, double>::load(below + 2 * (j * L + k) + N);
+          if (!last) {
+            const In* under = below + 2 * (j * L + k);
+            e += load<double>(after + j * L + k) * of_upper(Convert<In, double>::load(under), Convert<In, double>::load(under + N));
+          }
           store<double>(now + j * L + k, e);
         }
       for (int64_t start = 0; start < widest; start += kTile)

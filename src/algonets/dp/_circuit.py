@@ -35,7 +35,6 @@ class Recipe:
         return self.inside(semiring, *factors, **dict(self.options))
 
 
-
 def split_factors(joined: torch.Tensor, shapes: tuple[tuple[int, ...], ...], dim: int = 1) -> list[torch.Tensor]:
     """Split (..., leaves) along ``dim`` into the factors (..., *shape)."""
     sizes = [math.prod(shape) for shape in shapes]

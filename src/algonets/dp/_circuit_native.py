@@ -24,7 +24,7 @@ def reference(semiring: Semiring, scores: torch.Tensor, goal: torch.Tensor, numb
     plan = recipe(number)
     table = plan.table(semiring, [semiring.lift(factor) for factor in split_factors(scores, plan.shapes)])
     index = goal.reshape(-1, 1, *[1] * semiring.event_dims).expand(-1, 1, *table.shape[2:])
-    return table.gather(1, index).squeeze(1)
+    return semiring.plus(table.gather(1, index), 1)  # of one: where nothing is allowed no gradient flows
 
 
 def _run(scores: torch.Tensor, goal: torch.Tensor, number: int, maximum: bool, marginals: Any) -> torch.Tensor:
@@ -64,9 +64,7 @@ value = Operator("circuit_value", _value, _value_shape, _save_value, _value_back
 # ---- value and marginals ---------------------------------------------------------------------------------------
 
 
-def _solve(
-    scores: torch.Tensor, goal: torch.Tensor, number: int, maximum: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _solve(scores: torch.Tensor, goal: torch.Tensor, number: int, maximum: bool) -> tuple[torch.Tensor, torch.Tensor]:
     marginals = torch.empty(scores.shape, dtype=scores.dtype)
     return _run(scores, goal, number, maximum, marginals), marginals
 

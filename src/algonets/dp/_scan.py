@@ -82,7 +82,9 @@ def wavefront(
         history.append(states)
     here = (torch.arange(rows, device=device)[:, None] + torch.arange(columns, device=device)).reshape(-1)
     there = row.repeat_interleave(columns)
-    return [torch.stack([h[k] for h in history], 1)[:, here, there].unflatten(1, (rows, columns)) for k in range(len(start))]
+    return [
+        torch.stack([h[k] for h in history], 1)[:, here, there].unflatten(1, (rows, columns)) for k in range(len(start))
+    ]
 
 
 def splits(left: list[torch.Tensor], right: list[torch.Tensor], count: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -20,9 +20,10 @@ def inside(semiring: Semiring, scores: torch.Tensor) -> torch.Tensor:
 def value(distances: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, temperature: float) -> torch.Tensor:
     """(B,) soft minima; hard ones at temperature 0."""
     scale = temperature or 1.0
-    table = inside(Log() if temperature else MaxPlus(), -distances / scale)
+    semiring = Log() if temperature else MaxPlus()
+    table = inside(semiring, -distances / scale)
     goal = (rows - 1) * distances.shape[2] + columns - 1
-    return -scale * table.gather(1, goal.unsqueeze(1)).squeeze(1)
+    return -scale * semiring.plus(table.gather(1, goal.unsqueeze(1)), 1)  # plus: no gradient where nothing is allowed
 
 
 def solve(
@@ -48,7 +49,11 @@ def curvature(
     """Product of the Hessian of the soft minimum with a direction, differentiable further."""
     keep_graph = torch.is_grad_enabled()
     with torch.enable_grad():
-        x = distances.view_as(distances) if keep_graph and distances.requires_grad else distances.detach().requires_grad_()
+        x = (
+            distances.view_as(distances)
+            if keep_graph and distances.requires_grad
+            else distances.detach().requires_grad_()
+        )
         total = value(x, rows, columns, temperature)
         (first,) = torch.autograd.grad(total.sum(), x, create_graph=True)
         (second,) = torch.autograd.grad(first, x, direction, create_graph=keep_graph, allow_unused=True)

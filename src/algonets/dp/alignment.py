@@ -155,9 +155,7 @@ class SmithWaterman(_Alignment):
 
 def _gapped(semiring: Semiring, states: list, own: int, opened: torch.Tensor, extended: torch.Tensor) -> torch.Tensor:
     others = semiring.plus(torch.stack([x for k, x in enumerate(states) if k != own], 2), 2)
-    return semiring.plus(
-        torch.stack([semiring.times(others, opened), semiring.times(states[own], extended)], 2), 2
-    )
+    return semiring.plus(torch.stack([semiring.times(others, opened), semiring.times(states[own], extended)], 2), 2)
 
 
 def _gap(call: str, value: Any, match: torch.Tensor, batch: torch.Size) -> torch.Tensor:

@@ -1,11 +1,10 @@
 """Dependency trees: projective ones by Eisner's algorithm, all of them by the matrix-tree theorem."""
 
-import math
 from typing import Any, final
 
 import torch
 
-from algonets._core.errors import reject, require
+from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch
 from algonets.dp._chain_factors import check_lengths
 from algonets.dp._scan import chart_row, splits

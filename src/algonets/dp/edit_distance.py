@@ -162,7 +162,8 @@ def edit_distance(
     if plain and use_native("edit_distance", x.to(torch.float32)[:0]) and x.device.type == "cpu":
         out = torch.empty(len(x), dtype=torch.float64)
         weights = float(insert), float(delete), float(substitute)
-        native().edit_distance(x.contiguous(), y.contiguous(), rows, columns, *weights, out, get_num_threads())
+        sizes = rows.contiguous(), columns.contiguous()
+        native().edit_distance(x.contiguous(), y.contiguous(), *sizes, *weights, out, get_num_threads())
     else:
         out = EditDistance.from_sequences(x, y, insert, delete, substitute, rows, columns).distance()
     return unflatten_batch(out, batch)

@@ -66,7 +66,9 @@ class HMM(DynamicProgram):
             reject_type(call, "must be an integer tensor", observations)
         if observations.dtype.is_floating_point or observations.dtype.is_complex or observations.dtype == torch.bool:
             reject_type(call, "must be an integer tensor", observations)
-        require(observations.ndim >= 1 and observations.shape[-1] >= 1, call, "must have shape (*batch, T)", observations)
+        require(
+            observations.ndim >= 1 and observations.shape[-1] >= 1, call, "must have shape (*batch, T)", observations
+        )
         shape, steps = observations.shape[:-1], observations.shape[-1]
         initial = checked_scores("HMM", "initial", initial, 1)
         states = initial.shape[-1]
@@ -75,7 +77,12 @@ class HMM(DynamicProgram):
         for name, value, event in (("transition", transition, (states, states)), ("emission", emission, (states,))):
             check_same_kind(f"HMM({name})", value, initial, "initial")
             end = value.shape[-2:] if name == "transition" else value.shape[-2:-1]
-            require(tuple(end) == event and value.numel() > 0 or 0 in shape, f"HMM({name})", f"must have {states} rows", value)
+            require(
+                (tuple(end) == event and value.numel() > 0) or 0 in shape,
+                f"HMM({name})",
+                f"must have {states} rows",
+                value,
+            )
         ends = check_lengths("HMM(lengths)", lengths, shape, steps, initial.device)
         symbols = flatten_batch(observations, 1).to(torch.int64)
         symbols = torch.where(torch.arange(steps, device=symbols.device) < ends[:, None], symbols, 0)

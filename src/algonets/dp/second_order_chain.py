@@ -49,7 +49,9 @@ class SecondOrderChain(DynamicProgram):
         unary = checked_scores("SecondOrderChain", "unary", unary, 2)
         *batch, steps, states = unary.shape
         shape = torch.Size(batch)
-        require(steps >= 1 and states >= 1, "SecondOrderChain(unary)", "must have at least one step and one label", unary)
+        require(
+            steps >= 1 and states >= 1, "SecondOrderChain(unary)", "must have at least one step and one label", unary
+        )
         call = "SecondOrderChain(transition)"
         transition = checked_scores("SecondOrderChain", "transition", transition, 3)
         check_same_kind(call, transition, unary, "unary")

@@ -66,21 +66,23 @@ class SoftDTW(DynamicProgram):
         target_lengths: torch.Tensor | None = None,
         band: int | None = None,
     ):
-        costs = checked_costs("SoftDTW", "distances", distances, 2)
-        *batch, n, m = costs.shape
+        check_floating("SoftDTW(distances)", distances)
+        require(distances.ndim >= 2, "SoftDTW(distances)", "must have shape (*batch, n, m)", distances)
+        *batch, n, m = distances.shape
         shape = torch.Size(batch)
         require(n >= 1 and m >= 1, "SoftDTW(distances)", "must have at least one row and one column", distances)
         if temperature != 0:
             check_positive("SoftDTW(temperature)", temperature, "0 is the hard minimum.")
         self.temperature = float(temperature)
-        self._rows = check_lengths("SoftDTW(lengths)", lengths, shape, n, costs.device)
-        self._columns = check_lengths("SoftDTW(target_lengths)", target_lengths, shape, m, costs.device)
-        costs = flatten_batch(costs, 2)
+        self._rows = check_lengths("SoftDTW(lengths)", lengths, shape, n, distances.device)
+        self._columns = check_lengths("SoftDTW(target_lengths)", target_lengths, shape, m, distances.device)
+        costs = flatten_batch(distances, 2)
         row, column = (torch.arange(size, device=costs.device) for size in (n, m))
         row, column = row[None, :, None], column[None, None, :]
         if lengths is not None or target_lengths is not None:  # padding may hold anything, NaN too
             inside = (row < self._rows[:, None, None]) & (column < self._columns[:, None, None])
             costs = torch.where(inside, costs, torch.zeros_like(costs))
+        costs = checked_costs("SoftDTW", "distances", costs, 2)
         if band is not None:
             width = check_at_least("SoftDTW(band)", band, 0)
             near = _near(row, column, self._rows[:, None, None], self._columns[:, None, None], width)
@@ -137,7 +139,7 @@ def _near(
     row: torch.Tensor, column: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, width: int
 ) -> torch.Tensor:
     """Cells within ``width`` of the line between the corners, along the longer side, and the line itself."""
-    across, down = (columns - 1).clamp_min(1), (rows - 1).clamp_min(1)
+    across, down = columns - 1, rows - 1
     gap = (row * across - column * down).abs()  # times the slope: whole numbers, exact
     # Moving along the line by one cell of the longer side changes the shorter by at most one: 1/2 keeps it connected.
     return 2 * gap <= (2 * width + 1) * torch.maximum(across, down)
@@ -192,4 +194,5 @@ def squared_distances(call: str, x: Any, y: Any) -> torch.Tensor:
         require(value.ndim >= 2, f"{call}({name})", "must have shape (*batch, points, dimensions)", value)
     check_same_kind(f"{call}(y)", y, x, "x")
     require(x.shape[-1] == y.shape[-1], f"{call}(y)", f"must have points of {x.shape[-1]} dimensions", y)
+    x, y = (value.to(torch.promote_types(value.dtype, torch.float32)) for value in (x, y))
     return ((x.unsqueeze(-2) - y.unsqueeze(-3)) ** 2).sum(-1)

@@ -8,6 +8,7 @@ import torch
 from algonets._core.checks import check_at_least
 from algonets._core.errors import reject
 from algonets._core.numerics import logsumexp
+from algonets._core.operator import Operator
 from algonets.dp._arborescence import best_tree
 from algonets.dp.dependency import checked_arcs
 from algonets.dp.program import DynamicProgram, Parts
@@ -63,14 +64,18 @@ class SpanningTreeDependency(DynamicProgram):
         """There is no recursion without division; sums are eliminations in log space."""
         if not isinstance(semiring, Log):
             rule = "must be Log() or MaxPlus(): the matrix-tree theorem divides"
-            reject("SpanningTreeDependency.reduce(semiring)", rule, semiring, "Use ProjectiveDependency for the others.")
+            reject(
+                "SpanningTreeDependency.reduce(semiring)", rule, semiring, "Use ProjectiveDependency for the others."
+            )
         (scores,) = factors
         words = range(1, scores.shape[1] + 1)
         return torch.stack([_total(scores[:, :n, :n], options["single_root"]) for n in words], 1)
 
     def topk(self, k: int) -> tuple[torch.Tensor, Parts]:
         """Not available: raises a ``ValueError``."""
-        return reject("SpanningTreeDependency.topk(k)", "must be asked of ProjectiveDependency", k, "Or draw a sample().")
+        return reject(
+            "SpanningTreeDependency.topk(k)", "must be asked of ProjectiveDependency", k, "Or draw a sample()."
+        )
 
     def count(self) -> torch.Tensor:
         """Return how many trees are allowed, float64 ``(*batch,)``: exact to about 12 digits."""
@@ -151,16 +156,34 @@ class SpanningTreeDependency(DynamicProgram):
 
     def _best(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         table = scores.detach().unflatten(1, self._shapes()[0])
-        parts = torch.zeros_like(table)
-        value = table.new_full((len(table),), -math.inf)
-        for b, last in enumerate(self._goal.tolist()):
-            n = last + 1
-            heads = best_tree(table[b, :n, :n].double().cpu().numpy(), self._options["single_root"])
-            if heads is not None:
-                where = (torch.as_tensor(heads, device=table.device), torch.arange(n, device=table.device))
-                parts[b][where] = 1
-                value[b] = table[b][where].sum()
+        value, parts = _best_trees(table, self._goal, self._options["single_root"])
         return value, parts.flatten(1)
+
+
+# ---- the best tree, an operator so that vmap and torch.compile see through ------------------------------------------
+
+
+def _search(scores: torch.Tensor, goal: torch.Tensor, single_root: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    parts = torch.zeros_like(scores, memory_format=torch.contiguous_format)
+    value = scores.new_full((len(scores),), -math.inf)
+    for b, last in enumerate(goal.tolist()):
+        n = last + 1
+        heads = best_tree(scores[b, :n, :n].detach().double().cpu().numpy(), single_root)
+        if heads is not None:
+            where = (torch.as_tensor(heads, device=scores.device), torch.arange(n, device=scores.device))
+            parts[b][where] = 1
+            value[b] = scores[b][where].sum()
+    return value, parts
+
+
+def _found(scores: torch.Tensor, goal: torch.Tensor, single_root: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    empty = torch.empty_like(scores, memory_format=torch.contiguous_format)
+    return scores.new_empty(scores.shape[0]), empty
+
+
+_best_trees = Operator(
+    "best_trees", _search, _found, lambda ctx, inputs, output: None, lambda ctx, *grads: (None, None, None)
+)
 
 
 def _total(scores: torch.Tensor, single_root: bool) -> torch.Tensor:
