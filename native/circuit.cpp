@@ -1,141 +1,83 @@
-// Forward values and backward marginals of a sum-product circuit (see circuit.h), examples in the lanes of vectors.
-//
-// Everything is computed in double: sums of thousands of scores leave no digits for marginals in float32.
+// The bit-packed run of a circuit: pack 512 samples (or a multiple), run the gates level by level, count the groups.
 
 #include "circuit.h"
 
-#include <cstring>
-
-#include "simd.h"
+#include "circuit/count.h"
+#include "circuit/pack.h"
 
 namespace algonets {
 namespace ALGONETS_ISA {
 namespace {
 
-using std::int32_t;
-using std::int64_t;
-
-constexpr int N = Simd<double>::N;
-constexpr int64_t kTile = 16;
-constexpr double kNone = -std::numeric_limits<double>::infinity();
-
-// K vectors of N examples side by side.
-template <int K> struct Block {
-  static constexpr int L = K * N;
-  double* values;  // (nodes, L)
-
-  ALGONETS_INLINE f64v at(int32_t node, int k) const { return load<double>(values + int64_t(node) * L + k * N); }
-  ALGONETS_INLINE f64v term(const int32_t* t, int k) const { return at(t[0], k) + at(t[1], k); }
-};
-
-ALGONETS_INLINE f64v log_sum(f64v top, f64v sum) {
-  const f64v safe = top == kNone ? f64v{} : top;
-  return sum > 0.0 ? safe + vlog(sum > 0.0 ? sum : splat<double>(1)) : splat<double>(kNone);
+// Words of 64 samples a slot: eight fill a cache line; small programs take more at once, to spread the decoding.
+template <int W, class F> ALGONETS_INLINE void gates(const CircuitProgram& p, const CircuitProgram::Run& run, u64* slots, F f) {
+  const std::uint32_t *a = p.a.data(), *b = p.b.data(), *out = p.out.data();
+  for (std::int64_t g = run.begin; g < run.end; ++g) {
+    const u64 *x = slots + std::size_t(a[g]) * W, *y = slots + std::size_t(b[g]) * W;
+    u64* to = slots + std::size_t(out[g]) * W;
+#pragma omp simd aligned(x, y, to : 64)
+    for (int k = 0; k < W; ++k) to[k] = f(x[k], y[k]);
+  }
 }
 
-template <int K> void forward(const Circuit& c, const Block<K>& block, bool maximum) {
-  double* out = block.values + (2 + c.leaves) * Block<K>::L;
-  for (int64_t i = 0; i < c.inner; ++i, out += Block<K>::L) {
-    const int32_t *begin = c.terms + 2 * c.first[i], *end = c.terms + 2 * c.first[i + 1];
-    for (int k = 0; k < K; ++k) {
-      f64v top = block.term(begin, k);
-      for (const int32_t* t = begin + 2; t < end; t += 2) top = vmax(top, block.term(t, k));
-      if (maximum || end - begin == 2) {
-        store<double>(out + k * N, top);
-        continue;
-      }
-      const f64v safe = top == kNone ? f64v{} : top;
-      f64v sum = {};
-      for (const int32_t* t = begin; t < end; t += 2) sum += vexp(block.term(t, k) - safe);
-      store<double>(out + k * N, log_sum(top, sum));
+template <int W> void run_gates(const CircuitProgram& p, u64* slots) {
+  for (const auto& run : p.runs) {
+    switch (run.operation) {
+      case kAnd: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & y; }); break;
+      case kAndNot: gates<W>(p, run, slots, [](u64 x, u64 y) { return ~x & y; }); break;
+      case kOr: gates<W>(p, run, slots, [](u64 x, u64 y) { return x | y; }); break;
+      default: gates<W>(p, run, slots, [](u64 x, u64 y) { return x ^ y; }); break;
     }
   }
 }
 
-ALGONETS_INLINE bool all_zero(f64v v) {
-  const f64v a = vabs(v);
-  return hmax(a) == 0;
-}
-
-// Adjoints, from the goals down. Of equal maxima the first takes all.
-template <int K> void backward(const Circuit& c, const Block<K>& block, double* adjoints, bool maximum) {
-  constexpr int L = Block<K>::L;
-  for (int64_t i = c.inner - 1; i >= 0; --i) {
-    const int32_t *begin = c.terms + 2 * c.first[i], *end = c.terms + 2 * c.first[i + 1];
-    const double* g_node = adjoints + (2 + c.leaves + i) * L;
-    for (int k = 0; k < K; ++k) {
-      const f64v g = load<double>(g_node + k * N), v = block.at(int32_t(2 + c.leaves + i), k);
-      if (all_zero(g)) continue;
-      const f64v safe = v == kNone ? splat<double>(-kNone) : v;  // nothing flows into the impossible
-      f64v left = g;
-      for (const int32_t* t = begin; t < end; t += 2) {
-        const f64v score = block.term(t, k);
-        f64v share;
-        if (maximum) {
-          share = score == safe ? left : f64v{};
-          left = score == safe ? f64v{} : left;
-        } else {
-          share = end - begin == 2 ? (score == kNone ? f64v{} : g) : g * vexp(score - safe);
+template <int W> void count_groups(const CircuitProgram& p, const u64* slots, std::int64_t start, std::int64_t samples, std::int32_t* scores) {
+  bitsv planes[kPlanes];
+  alignas(64) std::int16_t counts[kPieceBits];
+  const char* base = reinterpret_cast<const char*>(slots);
+  for (std::int64_t offset = 0; offset < W * 8; offset += ALGONETS_BYTES) {
+    const std::int64_t first = start + offset * 8, have = std::min<std::int64_t>(kPieceBits, samples - first);
+    if (have <= 0) break;
+    for (std::int64_t k = 0; k < p.groups; ++k) {
+      std::int32_t* to = scores + first * p.groups + k;
+      for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] = p.base[k];
+      for (int sign = 0; sign < 2; ++sign) {
+        const auto& list = sign ? p.minus[k] : p.plus[k];
+        const std::int64_t size = std::int64_t(list.size());
+        for (std::int64_t at = 0; at < size; at += kSegment) {
+          const std::int64_t n = std::min(kSegment, size - at);
+          const int used = planes_of(n);
+          count_planes(base, W * 8, offset, list.data() + at, n, planes, used);
+          std::memset(counts, 0, sizeof counts);
+          for (int q = 0; q < used; ++q) add_plane(counts, planes[q], std::int16_t(sign ? -(1 << q) : 1 << q));
+          for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] += counts[i];
         }
-        double* a = adjoints + int64_t(t[0]) * L + k * N;
-        store<double>(a, load<double>(a) + share);
-        if (t[1] == 1) continue;
-        double* b = adjoints + int64_t(t[1]) * L + k * N;
-        store<double>(b, load<double>(b) + share);
       }
     }
   }
 }
 
-template <class In, int K> void run_block(const CircuitRun<In>& r, int64_t begin, int64_t end) {
-  constexpr int L = Block<K>::L;
-  const Circuit& c = r.circuit;
-  const int64_t nodes = 2 + c.leaves + c.inner, used = end - begin;
-  Scratch<double> values(nodes * L), adjoints(r.marginals ? nodes * L : 0);
-  for (int l = 0; l < L; ++l) {
-    values[l] = kNone;
-    values[L + l] = 0;
+template <int W> void run_wide(const CircuitProgram& p, const CircuitSource& source, std::int32_t* scores, std::int64_t begin, std::int64_t end) {
+  Scratch<u64> slots(p.slots * W);
+  std::memset(slots + p.inputs * W, 0, W * 8);
+  const std::int64_t stop = std::min(end * 512, source.samples);
+  for (std::int64_t start = begin * 512; start < stop; start += 64 * W) {
+    pack(source, start, W, slots.data, W);
+    run_gates<W>(p, slots.data);
+    count_groups<W>(p, slots.data, start, stop, scores);
   }
-  for (int64_t start = 0; start < c.leaves; start += kTile)  // tiles that stay in the first cache
-    for (int l = 0; l < L; ++l) {
-      const In* row = r.scores + (begin + (l < used ? l : used - 1)) * c.leaves;  // spare lanes repeat the last example
-      const int64_t stop = start + kTile < c.leaves ? start + kTile : c.leaves;
-      for (int64_t w = start; w < stop; ++w) values[(2 + w) * L + l] = double(row[w]);
-    }
-  const Block<K> block{values.data};
-  forward<K>(c, block, r.maximum);
-  for (int64_t l = 0; l < used; ++l) {
-    const int64_t node = c.goals[r.goal[begin + l]];
-    r.value[begin + l] = In(values[node * L + l]);
-  }
-  if (!r.marginals) return;
-  std::memset(adjoints.data, 0, sizeof(double) * nodes * L);
-  for (int64_t l = 0; l < used; ++l) {
-    const int64_t node = c.goals[r.goal[begin + l]];
-    if (values[node * L + l] != kNone) adjoints[node * L + l] = 1;
-  }
-  backward<K>(c, block, adjoints.data, r.maximum);
-  for (int64_t start = 0; start < c.leaves; start += kTile)
-    for (int64_t l = 0; l < used; ++l) {
-      In* row = r.marginals + (begin + l) * c.leaves;
-      const int64_t stop = start + kTile < c.leaves ? start + kTile : c.leaves;
-      for (int64_t w = start; w < stop; ++w) row[w] = In(adjoints[(2 + w) * L + l]);
-    }
 }
 
-constexpr int kWide = 2;
-
-template <class In> void run(const CircuitRun<In>& r, int64_t begin, int64_t end) {
-  if (end - begin > N) run_block<In, kWide>(r, begin, end);
-  else run_block<In, 1>(r, begin, end);
+void run(const CircuitProgram& p, const CircuitSource& source, std::int32_t* scores, std::int64_t begin, std::int64_t end) {
+  // Wide slots while they stay in the first-level cache and there are samples for them.
+  if (p.slots * 256 <= 32 * 1024 && (end - begin) >= 4) run_wide<32>(p, source, scores, begin, end);
+  else run_wide<8>(p, source, scores, begin, end);
 }
 
 }  // namespace
 
-extern const CircuitKernels<float> circuit_float;
-extern const CircuitKernels<double> circuit_double;
-const CircuitKernels<float> circuit_float = {kWide * N, run<float>};
-const CircuitKernels<double> circuit_double = {kWide * N, run<double>};
+extern const CircuitKernels circuit;
+const CircuitKernels circuit = {run};
 
 }  // namespace ALGONETS_ISA
 }  // namespace algonets

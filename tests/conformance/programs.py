@@ -93,7 +93,7 @@ program(
 program(
     "HMM",
     "Hidden state sequences",
-    lambda i, a, e, x, n: dp.HMM(i, a, e, x, n),
+    dp.HMM,
     (
         scores("HMM(initial)", shared=True),
         scores("HMM(transition)", lambda a: a[:1], shared=True),

@@ -93,7 +93,7 @@ def test_gradients_of_the_maximum_and_of_the_log_partition_are_parts(any_backend
 
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_have_the_right_frequencies(name):
-    program, oracles = build(name)
+    program, _ = build(name)
     errors = []
     for n in (40, 400):
         drawn = tupled(program.sample(n, torch.Generator().manual_seed(1)))

@@ -243,8 +243,8 @@ def trees_of_heads(n, projective, single_root):
         return True
 
     def crosses(a, b):
-        (i, j), (k, l) = sorted(a), sorted(b)
-        return i < k < j < l or k < i < l < j
+        (i, j), (k, m) = sorted(a), sorted(b)
+        return i < k < j < m or k < i < m < j
 
     found = []
     for heads in itertools.product(range(n), repeat=n):

@@ -1,7 +1,7 @@
-"""The Triton programs of the sorting networks, against the reference, without a GPU.
+"""The Triton programs of the sorting networks, against the reference.
 
-The values and gradients are computed by Triton's interpreter in a process of its own, because it must be chosen before
-the programs are imported; here they are only compiled, as for a GPU.
+Where a GPU is, they run on it. Elsewhere values and gradients are computed by Triton's interpreter in a process of its
+own, because it must be chosen before the programs are imported; here they are only compiled, as for a GPU.
 """
 
 import importlib.util
@@ -20,6 +20,7 @@ from algonets.sort import _network_reference as reference
 from algonets.sort import _network_triton as kernels
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
 LAWS = ("Logistic", "Gaussian", "Cauchy", "Reciprocal", "Optimal", "Laplace")
 DTYPES = (torch.float32, torch.float64)
 SEVERAL = networks.from_pairs(6, [(0, 3), (5, 1), (1, 2), (0, 1), (4, 0)])
@@ -27,11 +28,14 @@ SEVERAL = networks.from_pairs(6, [(0, 3), (5, 1), (1, 2), (0, 1), (4, 0)])
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None, reason="needs triton: pip install -c constraints.txt 'algonets[gpu]'"
 )
-interpreted = pytest.mark.skipif(not INTERPRETED, reason="runs in the process that test_in_the_interpreter starts")
+runs = pytest.mark.skipif(
+    not INTERPRETED and DEVICE == "cpu", reason="runs in the process that test_in_the_interpreter starts, or on a GPU"
+)
 
 
 def draw(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype).requires_grad_()
+    drawn = torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    return drawn.to(DEVICE).requires_grad_()
 
 
 def law(name: str, scale: float | torch.Tensor) -> Distribution:
@@ -52,7 +56,7 @@ def close(found, wanted, exact=None):
 # ---- here -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(INTERPRETED, reason="this is that process")
+@pytest.mark.skipif(INTERPRETED or DEVICE == "cuda", reason="this is that process, or a GPU runs the programs itself")
 @pytest.mark.slow
 def test_in_the_interpreter():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
@@ -99,6 +103,20 @@ def test_not_for_tensors_on_the_cpu():
     assert not kernels.available(torch.zeros(2, 3), Cauchy(0.1))
 
 
+@pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
+@pytest.mark.parametrize("operation", [soft_sort, soft_argsort, soft_rank])
+def test_for_tensors_on_a_gpu(operation):
+    """The public operations take the programs there, and agree with the reference on the CPU in float64."""
+    x, method = draw(7, 33), OddEven(Cauchy(0.2))
+    assert kernels.available(x, Cauchy(0.1))
+    y = operation(x, method)
+    (gradient,) = torch.autograd.grad(y.sin().sum(), x)
+    with an.backend("torch"):
+        wanted = operation(x.cpu(), method)
+        (wanted_gradient,) = torch.autograd.grad(wanted.sin().sum(), x)
+    close((y.cpu(), gradient), (wanted, wanted_gradient))
+
+
 # ---- in the interpreter ---------------------------------------------------------------------------------------------
 
 
@@ -109,7 +127,7 @@ def kinds(n: int) -> list[str]:
     return [("bitonic", "batcher")[n // 2 % 2]]
 
 
-@interpreted
+@runs
 @pytest.mark.parametrize("n", range(1, 34))
 def test_values_of_every_size(n):
     for kind in kinds(n):
@@ -124,7 +142,7 @@ def test_values_of_every_size(n):
         close(found, wanted)
 
 
-@interpreted
+@runs
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["odd_even", "bitonic", "batcher"])
 def test_payloads(kind, dtype):
@@ -142,12 +160,12 @@ def test_payloads(kind, dtype):
     close([kernels.matrix(alphas, network)], [reference.matrix(alphas, network)])
 
 
-@interpreted
+@runs
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LAWS)
 def test_laws(name, dtype):
     """Values, alphas and all gradients, that of the scale too."""
-    x, scale = draw(3, 6, dtype=dtype), torch.tensor(0.4, dtype=dtype, requires_grad=True)
+    x, scale = draw(3, 6, dtype=dtype), torch.tensor(0.4, dtype=dtype, device=DEVICE, requires_grad=True)
     found, wanted = [], []
     for module, into in ((kernels, found), (reference, wanted)):
         y, alphas = module.values_and_alphas(x, SEVERAL, law(name, scale))
@@ -157,36 +175,38 @@ def test_laws(name, dtype):
     close(found, wanted)
 
 
-@interpreted
+@runs
 @pytest.mark.parametrize("name", LAWS)
 def test_law_in_both_tails(name):
     """Relative accuracy of the tail, as it goes to 0."""
-    at = torch.tensor([0.0, 1e-9, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 12.0, 30.0, 1e3, 1e9], dtype=torch.float64)
+    at = torch.tensor([0.0, 1e-9, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 12.0, 30.0, 1e3, 1e9])
+    at = at.to(DEVICE, torch.float64)
     network = networks.from_pairs(2, [(0, 1)])
-    pairs = torch.stack((torch.cat((at, -at)), torch.zeros(24, dtype=torch.float64)), 1)
+    pairs = torch.stack((torch.cat((at, -at)), torch.zeros_like(at).repeat(2)), 1)
     _, alphas = kernels.values_and_alphas(pairs, network, law(name, 1.0))
     # Below 1e-300 there are denormal numbers, where the exponential loses digits.
     torch.testing.assert_close(alphas[:, 0], law(name, 1.0).cdf(-pairs[:, 0]), rtol=2e-13, atol=1e-300)
 
 
-@interpreted
+@runs
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, which runs the interpreter: inf * 0 is not taken
 @pytest.mark.parametrize("name", LAWS)
 def test_hard_limit_and_ties(name):
-    x = torch.tensor([[3.0, 1.0, 2.0, 1.0, -5.0], [0.0, 0.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    x = torch.tensor([[3.0, 1.0, 2.0, 1.0, -5.0], [0.0, 0.0, 0.0, 0.0, 0.0]], device=DEVICE)
+    x.requires_grad_()
     y, alphas = kernels.values_and_alphas(x, networks.odd_even(5), law(name, 1e-40))
     assert torch.equal(y, x.sort(1).values)
-    assert torch.equal(alphas[1], torch.full((10,), 0.5))
+    assert torch.equal(alphas[1], torch.full_like(alphas[1], 0.5))
     (gradient,) = torch.autograd.grad(y[0, 4], x)
-    assert torch.equal(gradient[0], torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0]))
-    scale = torch.tensor(1e-40, requires_grad=True)
+    assert gradient[0].tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]
+    scale = torch.tensor(1e-40, device=DEVICE, requires_grad=True)
     (by_scale,) = torch.autograd.grad(kernels.values(x, networks.odd_even(5), law(name, scale)).sum(), scale)
     assert by_scale.isfinite()
 
 
-@interpreted
+@runs
 def test_second_derivatives():
-    x, scale = draw(1, 3), torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    x, scale = draw(1, 3), torch.tensor(0.5, dtype=torch.float64, device=DEVICE, requires_grad=True)
     network, payload = networks.from_pairs(3, [(2, 0), (1, 2)]), draw(1, 3, 2, seed=1)
 
     def everything(x, scale, payload):
@@ -198,7 +218,7 @@ def test_second_derivatives():
     assert torch.autograd.gradgradcheck(everything, (x, scale, payload), fast_mode=True)
 
 
-@interpreted
+@runs
 def test_in_pieces(monkeypatch):
     """Little scratch memory, several samples a program and several blocks of columns: the same."""
     network = networks.batcher(4)
@@ -213,7 +233,7 @@ def test_in_pieces(monkeypatch):
         close(found, wanted)
 
 
-@interpreted
+@runs
 @pytest.mark.parametrize("batch", [0, 2])
 def test_edges(batch):
     """No samples, no comparators, strided input and gradients; inputs stay as they are."""
@@ -230,15 +250,15 @@ def test_edges(batch):
         assert torch.equal(x, kept)
 
 
-@interpreted
+@runs
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_differences_that_overflow():
-    x = torch.tensor([[3e38, -3e38, 0.0]])
+    x = torch.tensor([[3e38, -3e38, 0.0]], device=DEVICE)
     y = kernels.values(x, networks.odd_even(3), Cauchy(1.0))
     assert torch.equal(y, x.sort(1).values)
 
 
-@interpreted
+@runs
 def test_operations_use_them(monkeypatch):
     """The operations on a GPU, as far as can be seen without one."""
     x, method, calls = draw(2, 5), OddEven(Cauchy(0.2)), []
@@ -249,7 +269,7 @@ def test_operations_use_them(monkeypatch):
     assert len(calls) == 3
 
 
-@interpreted
+@runs
 def test_compile():
     network = networks.bitonic(4)
 

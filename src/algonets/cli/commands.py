@@ -129,7 +129,7 @@ def build_parser() -> tuple[jsonargparse.ArgumentParser, dict[str, Any]]:
             usage=f"algonets train {name} [options]", description=experiment.__doc__.split("\n\n")[0]
         )
         own.add_argument("--config", action="config", help="Read options from a YAML file; those given here win.")
-        known = inspect.signature(experiment).parameters
+        known = {name for base in inspect.getmro(experiment) for name in inspect.signature(base.__init__).parameters}
         switches = {switch: text for switch, text in _SWITCHES.items() if switch in known}
         hidden: set[str | int] = {"trainer", "config", *switches}
         own.add_class_arguments(experiment, skip=hidden)

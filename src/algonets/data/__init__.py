@@ -1,8 +1,8 @@
 """Datasets: words as letter sequences, digits, numbers made of digits, photographs, and stories.
 
-:class:`SyntheticWords` is generated on the spot, :class:`Digits` comes with scikit-learn, and :class:`NumberSets` are
-glued from digits. The others read their original files from ``data_dir``, else ``$ALGONETS_DATA``, else the user's
-cache, and download what is missing from its public address.
+:class:`SyntheticWords` and :class:`TerrainMaps` are generated on the spot, :class:`Digits` comes with scikit-learn,
+and :class:`NumberSets` are glued from digits. The others read their original files from ``data_dir``, else
+``$ALGONETS_DATA``, else the user's cache, and download what is missing from its public address.
 """
 
 from algonets.data.aerial import AerialBuildings
@@ -17,6 +17,7 @@ from algonets.data.ocr_letters import OcrLetters
 from algonets.data.remote import DatasetCorrupt, DatasetUnavailable, RemoteFile, download
 from algonets.data.shapes import Shapes
 from algonets.data.synthetic_words import SyntheticWords
+from algonets.data.terrain import TerrainMaps
 from algonets.data.words import AbstractWordDataset, WordBatch, WordSample, collate_words
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "RemoteFile",
     "Shapes",
     "SyntheticWords",
+    "TerrainMaps",
     "WordBatch",
     "WordSample",
     "cache_dir",

@@ -94,12 +94,19 @@ class NumberSets(Dataset[NumberBatch]):
 
     def batch(self, indices: Sequence[int] | torch.Tensor) -> NumberBatch:
         """Glue several sets at once; the ``collate_fn`` of a ``DataLoader`` over ``range(len(sets))``."""
-        chosen = torch.as_tensor(indices, dtype=torch.int64)
+        chosen = torch.as_tensor(indices, dtype=torch.int64, device=self._images.device)
         pieces = self._images[self._parts[chosen]]  # (B, n, digits, H, W)
         glued = pieces.movedim(-3, -2).flatten(-2).unsqueeze(-3)
         if not glued.dtype.is_floating_point:
             glued = glued.to(torch.float32) / 255
         return NumberBatch(glued.contiguous(), self.values[chosen])
+
+    def to(self, device: torch.device | str) -> "NumberSets":
+        """Return the same sets with images, parts and numbers on a device, where :meth:`batch` then glues them."""
+        moved = copy.copy(self)
+        moved._images, moved._parts = self._images.to(device), self._parts.to(device)
+        moved.values = self.values.to(device)
+        return moved
 
     def head(self, count: int) -> "NumberSets":
         """Return the first ``count`` sets, or all if there are fewer, as a dataset of the same images."""

@@ -44,7 +44,7 @@ def split_factors(joined: torch.Tensor, shapes: tuple[tuple[int, ...], ...], dim
 
 
 class Circuit(NamedTuple):
-    """Arrays of ``native/circuit.h``."""
+    """Arrays of ``native/sum_product.h``."""
 
     first: torch.Tensor
     terms: torch.Tensor

@@ -7,10 +7,13 @@ import torch
 from algonets._core.backend import get_num_threads, native
 from algonets._core.compiling import constant_result
 from algonets._core.operator import Operator
-from algonets.dp._circuit import Circuit, circuit_of, recipe, split_factors
+from algonets.dp._circuit import circuit_of, recipe, split_factors
 from algonets.semirings import Log, Semiring
 
 __all__ = ["fits", "reference", "solve", "value"]
+
+
+_checked: set[int] = set()
 
 
 @constant_result
@@ -29,10 +32,15 @@ def reference(semiring: Semiring, scores: torch.Tensor, goal: torch.Tensor, numb
 
 def _run(scores: torch.Tensor, goal: torch.Tensor, number: int, maximum: bool, marginals: Any) -> torch.Tensor:
     circuit = circuit_of(number)
-    assert isinstance(circuit, Circuit)  # the caller asked `fits`
+    if circuit is None:
+        raise RuntimeError("the recursion is too long for a circuit: ask fits() first")
+    if number not in _checked:  # once a recipe: a wrong node would be a wild read
+        if not native().sum_product_check(*circuit, scores.shape[1]):
+            raise RuntimeError("the circuit of a recursion is malformed")
+        _checked.add(number)
     scores = scores.detach().contiguous()
     found = scores.new_empty(len(scores))
-    native().circuit_run(scores, goal.contiguous(), *circuit, maximum, found, marginals, get_num_threads())
+    native().sum_product_run(scores, goal.contiguous(), *circuit, maximum, found, marginals, get_num_threads())
     return found
 
 
@@ -57,7 +65,7 @@ def _value_backward(ctx: Any, grad: torch.Tensor) -> tuple:
     return grad.unsqueeze(1) * solve(scores, goal, ctx.number, False)[1], None, None
 
 
-value = Operator("circuit_value", _value, _value_shape, _save_value, _value_backward)
+value = Operator("sum_product_value", _value, _value_shape, _save_value, _value_backward)
 """(B,) log-sum-exp over all structures."""
 
 
@@ -103,5 +111,5 @@ def _curvature(scores: torch.Tensor, goal: torch.Tensor, number: int, direction:
     return torch.zeros_like(scores) if second is None else second
 
 
-solve = Operator("circuit_solve", _solve, _solve_shape, _save_solve, _solve_backward)
+solve = Operator("sum_product_solve", _solve, _solve_shape, _save_solve, _solve_backward)
 """(B,) log-sum-exp and (B, leaves) marginals; or the maximum and how often the best structure has each leaf."""

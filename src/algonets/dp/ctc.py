@@ -121,12 +121,11 @@ class CTC(DynamicProgram):
     def augmented(self, costs: Parts) -> "CTC":
         """Return the program with ``costs`` ``(*batch, T, S)`` added to the scores of the labels."""
         wanted = (*self.batch_shape, *self._size)
-        check_floating("CTC.augmented(costs)", costs)
-        assert isinstance(costs, torch.Tensor)
+        costs = check_floating("CTC.augmented(costs)", costs)
         require(tuple(costs.shape) == wanted, "CTC.augmented(costs)", f"must have shape {wanted}", costs)
         flat = flatten_batch(costs, 2).to(self._emitted.dtype)
         copy = object.__new__(CTC)
-        copy.__dict__.update(self.__dict__)
+        vars(copy).update(vars(self))
         added = flat.gather(2, self._states.unsqueeze(1).expand(-1, self._size[0], -1))
         copy._factors = (self._factors[0] + added, self._factors[1])
         copy._emitted = self._emitted + flat
@@ -134,7 +133,7 @@ class CTC(DynamicProgram):
 
     def hamming(self, parts: Parts, margin: float = 1.0) -> "CTC":
         """Return the program in which every frame that differs from a given labelling gains ``margin``."""
-        assert isinstance(parts, torch.Tensor)
+        parts = check_floating("CTC.hamming(parts)", parts)
         return self.augmented(margin * (1 - parts.to(self._emitted.dtype)))
 
     def _parts(self, joined: torch.Tensor, extra: int = 0) -> Parts:

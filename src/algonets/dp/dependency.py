@@ -80,10 +80,8 @@ class ProjectiveDependency(DynamicProgram):
         return torch.stack(values, 1)
 
     def heads(self) -> torch.Tensor:
-        """Return the head of each word in the best tree, int64 ``(*batch, n)``: itself for a root, -1 beyond the length."""
-        best = self.argmax()
-        assert isinstance(best, torch.Tensor)
-        found = best.max(-2)
+        """Return the head of each word of the best tree ``(*batch, n)``: itself for a root, -1 beyond the end."""
+        found = self._first(self.argmax()).max(-2)
         return torch.where(found.values > 0, found.indices, -1)
 
     def parts(self, heads: torch.Tensor) -> torch.Tensor:

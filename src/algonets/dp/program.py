@@ -1,4 +1,4 @@
-"""What all dynamic programs share: from one recursion, the best structure, sums over all of them, and their gradients."""
+"""What all dynamic programs share: from one recursion the best structure, sums over all, and their gradients."""
 
 import math
 from abc import ABC, abstractmethod
@@ -111,7 +111,7 @@ class DynamicProgram(ABC):
         return self._parts(self._best(self._scores())[1])
 
     def topk(self, k: int) -> tuple[torch.Tensor, Parts]:
-        """Return the scores ``(*batch, k)`` of the k best structures, and their parts with a dimension k after the batch.
+        """Return scores ``(*batch, k)`` of the k best structures, and their parts with a dimension k after the batch.
 
         -inf and zero parts where there are fewer. Differentiability: scores piecewise linear.
 
@@ -249,12 +249,12 @@ class DynamicProgram(ABC):
                 require(bool(cost.detach().isfinite().all()), call, "must be finite", "NaN or inf")
             changed[k] = changed[k] + cost.reshape(changed[k].shape).to(changed[k].dtype)
         copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
+        vars(copy).update(vars(self))
         copy._factors = tuple(changed)
         return copy
 
     def hamming(self, parts: Parts, margin: float = 1.0) -> Self:
-        """Return the program in which every part of the first factor that is not in a given structure gains ``margin``."""
+        """Return the program in which each part (of the first factor) that a structure has not gains ``margin``."""
         joined = self._split(self._joined("hamming(parts)", parts))[0]
         return self.augmented(self._unflatten((1 - joined) * margin))
 
@@ -360,6 +360,10 @@ class DynamicProgram(ABC):
 
         parts, value = torch.func.grad(best, has_aux=True)(scores)
         return value, parts
+
+    @staticmethod
+    def _first(parts: Parts) -> torch.Tensor:
+        return parts[0] if isinstance(parts, tuple) else parts
 
     @staticmethod
     def _gradient(value: torch.Tensor, x: torch.Tensor, keep: bool = False) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Semi-Markov chains: segmentations with labels, scored by whole segments."""
 
+import itertools
 from typing import Any, final
 
 import torch
@@ -131,7 +132,7 @@ class SemiMarkov(DynamicProgram):
             cuts = [*begin[: ends[b]].nonzero().flatten().tolist(), ends[b]]
             require(cuts[0] == 0, call, "must be true at the first step", begins)
             before = None
-            for t, end in zip(cuts, cuts[1:], strict=False):
+            for t, end in itertools.pairwise(cuts):
                 label, size = int(row[t]), end - t
                 require(size <= segment.shape[2], call, f"must make segments of at most {segment.shape[2]} steps", size)
                 parts[0][b, t, size - 1, label] = 1

@@ -38,7 +38,7 @@ class SoftDTW(DynamicProgram):
             no band by default. At least one cell a row (or column) stays, so that a path always exists.
 
     Raises:
-        ValueError, TypeError: wrong shapes or dtypes, NaN or -inf, lengths out of range, a negative temperature or band.
+        ValueError, TypeError: wrong shapes or dtypes, NaN or -inf, lengths out of range, negative temperature or band.
 
     Differentiability: any order (first derivatives from a kernel, higher ones from the recursion);
     piecewise linear at temperature 0.
@@ -104,7 +104,7 @@ class SoftDTW(DynamicProgram):
         return self._unflatten(kernels.value(*arguments))
 
     def alignment(self) -> torch.Tensor:
-        """Return the expected path ``(*batch, n, m)``: the probability that points i and j meet; a path at temperature 0.
+        """Return the expected path ``(*batch, n, m)``: the probability that points meet; a path at temperature 0.
 
         Differentiability: any order; none at temperature 0.
         """

@@ -115,10 +115,8 @@ class SpanningTreeDependency(DynamicProgram):
         return found.reshape(n, *self.batch_shape, size, size)
 
     def heads(self) -> torch.Tensor:
-        """Return the head of each word in the best tree, int64 ``(*batch, n)``: itself for a root, -1 beyond the length."""
-        best = self.argmax()
-        assert isinstance(best, torch.Tensor)
-        found = best.max(-2)
+        """Return the head of each word of the best tree ``(*batch, n)``: itself for a root, -1 beyond the end."""
+        found = self._first(self.argmax()).max(-2)
         return torch.where(found.values > 0, found.indices, -1)
 
     def parts(self, heads: torch.Tensor) -> torch.Tensor:
@@ -137,7 +135,7 @@ class SpanningTreeDependency(DynamicProgram):
         return self._sum(scores.unflatten(1, self._shapes()[0]), self._goal)
 
     def _sum(self, scores: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
-        """(B,) log-sums; words beyond the length hang on the root with score 0, or on the first word if there is one root."""
+        """(B,) log-sums; words beyond the length hang on the root with score 0, or on the first word."""
         n = scores.shape[1]
         word = torch.arange(n, device=scores.device)
         outside = (word > goal[:, None])[:, None, :]  # children
@@ -199,7 +197,7 @@ def _total(scores: torch.Tensor, single_root: bool) -> torch.Tensor:
 
 
 def _eliminate(scores: torch.Tensor) -> torch.Tensor:
-    """(*batch,) log-sums over trees of (*batch, n, n) scores: words leave one by one, their arcs pass on to their heads."""
+    """(*batch,) log-sums over trees of (*batch, n, n) scores: words leave one by one, their arcs go to their heads."""
     n = scores.shape[-1]
     root, arcs = scores.diagonal(dim1=-2, dim2=-1), scores
     total = torch.zeros_like(root[..., 0])

@@ -65,9 +65,7 @@ class CKY(DynamicProgram):
     def spans(self) -> list[list[tuple[int, int, int]]]:
         """Return the best tree of each example (batch flattened) as spans ``(first, last, label)``, both inclusive."""
         answer: list[list[tuple[int, int, int]]] = [[] for _ in range(len(self._factors[0]))]
-        best = self.argmax()
-        assert isinstance(best, torch.Tensor)
-        for b, i, j, label in flatten_batch(best, 3).nonzero().tolist():
+        for b, i, j, label in flatten_batch(self._first(self.argmax()), 3).nonzero().tolist():
             answer[b].append((i, j, label))
         return answer
 
@@ -76,7 +74,8 @@ class CKY(DynamicProgram):
 class PCFG(DynamicProgram):
     r"""All derivations of n words by a grammar in Chomsky normal form.
 
-    .. math:: s(y) = \text{root}_{A_0} + \sum_{A \to X Y \in y} \text{rule}_{AXY} + \sum_{P \to w_i \in y} \text{term}_{iP}
+    .. math:: s(y) = \text{root}_{A_0} + \sum_{A \to X Y \in y} \text{rule}_{AXY}
+              + \sum_{P \to w_i \in y} \text{term}_{iP}
 
     Symbols 0 to NT - 1 are nonterminals, which cover two words or more; NT to NT + P - 1 are preterminals, which
     cover one. Parts are the factors ``terms`` ``(n, P)``, ``rules`` ``(NT, NT + P, NT + P)`` and ``roots`` ``(NT,)``.

@@ -10,6 +10,8 @@ EXPERIMENTS = {
     "babi": "algonets.experiments.babi:BabiExperiment",
     "memory": "algonets.experiments.memory:MemoryExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
+    "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
+    "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""

@@ -8,12 +8,13 @@ from torch import nn
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
+from algonets.nets.net import Net, check_image_shape
 
 __all__ = ["DigitRanker"]
 
 
 @final
-class DigitRanker(nn.Module):
+class DigitRanker(Net):
     """Two 5 x 5 convolutions, each halving the image, and two linear layers to one score.
 
     With the default width, on 4-digit MNIST images 28 x 112, it is the network of Grover et al. 2019 and Petersen et
@@ -37,12 +38,10 @@ class DigitRanker(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], width: int = 32):
         super().__init__()
-        good = len(image_shape) == 3 and image_shape[0] >= 1 and min(image_shape[1:]) >= 4
-        rule = "must be (channels, H, W) with a channel and sides of at least 4 pixels"
-        require(good, "DigitRanker(image_shape)", rule, image_shape)
-        channels, height, breadth = image_shape
-        self.image_shape = (channels, height, breadth)
-        wide = 2 * check_at_least("DigitRanker(width)", width, 1)
+        self.image_shape = check_image_shape("DigitRanker(image_shape)", image_shape, 4)
+        channels, height, breadth = self.image_shape
+        self.width = check_at_least("DigitRanker(width)", width, 1)
+        wide = 2 * width
         self.features = nn.Sequential(
             nn.Conv2d(channels, width, 5, padding=2),
             nn.MaxPool2d(2),

@@ -8,12 +8,13 @@ from torch import nn
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
+from algonets.nets.net import Net, check_image_shape
 
 __all__ = ["LetterScorer"]
 
 
 @final
-class LetterScorer(nn.Module):
+class LetterScorer(Net):
     """Four convolutions in two stages, each halving the image, and two linear layers.
 
     Args:
@@ -33,14 +34,12 @@ class LetterScorer(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int, width: int = 32, dropout: float = 0.4):
         super().__init__()
-        good = len(image_shape) == 3 and image_shape[0] >= 1 and min(image_shape[1:]) >= 4
-        rule = "must be (channels, H, W) with a channel and sides of at least 4 pixels"
-        require(good, "LetterScorer(image_shape)", rule, image_shape)
-        channels, height, breadth = image_shape
+        self.image_shape = check_image_shape("LetterScorer(image_shape)", image_shape, 4)
+        channels, height, breadth = self.image_shape
         require(0 <= dropout < 1, "LetterScorer(dropout)", "must be in [0, 1)", dropout)
-        num_classes = check_at_least("LetterScorer(num_classes)", num_classes, 1)
-        self.image_shape = (channels, height, breadth)
-        wide = 2 * check_at_least("LetterScorer(width)", width, 1)
+        self.num_classes = check_at_least("LetterScorer(num_classes)", num_classes, 1)
+        self.width, self.dropout = check_at_least("LetterScorer(width)", width, 1), dropout
+        wide = 2 * width
         self.features = nn.Sequential(
             *_convolution(channels, width),
             *_convolution(width, width),

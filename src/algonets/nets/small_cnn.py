@@ -8,12 +8,13 @@ from torch import nn
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
+from algonets.nets.net import Net, check_image_shape
 
 __all__ = ["SmallCnn"]
 
 
 @final
-class SmallCnn(nn.Module):
+class SmallCnn(Net):
     """Three 3 x 3 convolutions with batch normalisation, each halving the image, and a linear layer.
 
     Args:
@@ -34,14 +35,11 @@ class SmallCnn(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int, width: int = 32, dropout: float = 0.2):
         super().__init__()
-        good = len(image_shape) == 3 and image_shape[0] >= 1 and min(image_shape[1:]) >= 8
-        rule = "must be (channels, H, W) with a channel and sides of at least 8 pixels"
-        require(good, "SmallCnn(image_shape)", rule, image_shape)
+        self.image_shape = check_image_shape("SmallCnn(image_shape)", image_shape, 8)
         require(0 <= dropout < 1, "SmallCnn(dropout)", "must be in [0, 1)", dropout)
-        channels, height, breadth = image_shape
-        self.image_shape = (channels, height, breadth)
-        width = check_at_least("SmallCnn(width)", width, 1)
-        num_classes = check_at_least("SmallCnn(num_classes)", num_classes, 1)
+        channels, height, breadth = self.image_shape
+        self.width, self.dropout = check_at_least("SmallCnn(width)", width, 1), dropout
+        self.num_classes = check_at_least("SmallCnn(num_classes)", num_classes, 1)
         stages = []
         for inputs, outputs in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)

@@ -36,7 +36,7 @@ class Array(Operators):
     ``(*shape, B)``. At least one of them is there, and both agree.
     """
 
-    __slots__ = ("cells", "holds_indices", "is_list", "rt", "shape", "split", "tensor")
+    __slots__ = ("cells", "holds_indices", "is_list", "is_view", "rt", "shape", "split", "tensor")
 
     def __init__(self, rt: "Runtime", shape: Sequence[int], cells: list | None, tensor: Tensor | None = None):
         self.rt = rt
@@ -45,6 +45,7 @@ class Array(Operators):
         self.tensor = tensor
         self.holds_indices = False
         self.is_list = False
+        self.is_view = False
         self.split: tuple[Tensor, tuple[Tensor, ...]] | None = None
 
     @classmethod
@@ -137,9 +138,35 @@ class Array(Operators):
                 return part
             tensor = self.tensor_form()
             if index.__class__ is int:
-                return self._wrapped(self._row(tensor, index))  # pyright: ignore[reportArgumentType]
-            return self._wrapped(tensor[self._checked(parts)])
-        return self._soft_read(parts)
+                return self._viewed(self._row(tensor, index))  # pyright: ignore[reportArgumentType]
+            part = tensor[self._checked(parts)]
+            return self._wrapped(part) if isinstance(index, slice) else self._viewed(part)
+        for place, part in enumerate(parts):
+            if isinstance(part, Bool | Array):
+                return self._gathered(parts, place)
+        return self._viewed(self._soft_read(parts))
+
+    def _gathered(self, parts: tuple[Any, ...], place: int) -> Any:
+        """Read at several positions: an array of integers as an index."""
+        index = parts[place]
+        if isinstance(index, Bool) and index.p.ndim == 1:
+            return self._wrapped(self._soft_read(parts))
+        if isinstance(index, Bool) or index.is_soft_bool:
+            raise TypeError(
+                "an array read at a mask has another length in each example. Multiply by the mask, or use torch.where."
+            )
+        if len(index.shape) != 1 or any(isinstance(part, Array) for part in parts[place + 1 :]):
+            raise TypeError("an index of a relaxed program can be one vector of integers. Write a loop.")
+        before = sum(isinstance(part, slice) for part in parts[:place])
+        cells = [self.get((*parts[:place], cell, *parts[place + 1 :])) for cell in index.cell_list()]
+        return self._wrapped(Array.listed(self.rt, cells).tensor_form().movedim(0, before))
+
+    def _viewed(self, tensor: Tensor) -> Any:
+        """Wrap a row: in Python and in torch alike it stays a part of this array. (A slice of a list is a copy.)"""
+        part = self._wrapped(tensor)
+        if isinstance(part, Array):
+            part.is_view = True
+        return part
 
     def _row(self, tensor: Tensor, index: int) -> Tensor:
         """A row; all are split off at once, because the backward of a single one fills the whole tensor."""
@@ -188,15 +215,23 @@ class Array(Operators):
                 bad_index(part)
             tensor = tensor[(slice(None),) * dim + (part,)]
             dim += not isinstance(part, int)
-        return self._wrapped(tensor)
+        return tensor
 
     # ---- writing
 
     def set(self, index: Any, value: Any) -> None:
         """Write ``a[index] = value``."""
+        if self.is_view:
+            raise TypeError(
+                "a row of an array was given a name and is written to: Python would change the array, too. "
+                "Write to the array itself, a[i, j] = ..., or to a copy, row.clone()."
+            )
         parts = index if isinstance(index, tuple) else (index,)
         if self.cells and isinstance(self.cells[0], Array) and len(parts) > 1:
             self.get(parts[0]).set(parts[1:], value)
+            return
+        if isinstance(index, Bool | Array):
+            self._masked_write(index, value)
             return
         offset = self._offset(parts)
         if offset is not None:
@@ -246,6 +281,16 @@ class Array(Operators):
     def contents(self) -> tuple[list | None, Tensor | None]:
         """A snapshot of the contents."""
         return (None if self.cells is None else list(self.cells), self.tensor)
+
+    def _masked_write(self, mask: Any, value: Any) -> None:
+        """Write where an array of truth values holds: a mean by their probabilities."""
+        p = mask.p if isinstance(mask, Bool) else mask.tensor_form() if mask.is_soft_bool else None
+        if p is None or tuple(p.shape[:-1]) != self._full_shape():
+            raise TypeError("an array as an index to write to must be a mask of the shape of the array. Write a loop.")
+        if isinstance(value, Array) and len(value.shape) > 1:
+            raise TypeError("what is written at a mask must be one number. Use torch.where(mask, values, array).")
+        source = value.tensor_form() if isinstance(value, Array) else as_tensor(self.rt, value)
+        self.write_whole(None, self.rt.merge_tensors(p, source, self.tensor_form()))
 
     def _soft_write(self, parts: tuple[Any, ...], value: Any) -> None:
         parts = self._checked(parts)

@@ -252,6 +252,23 @@ def as_int(rt: "Runtime", args: tuple, kwargs: dict) -> Any:
     return int(*args)
 
 
+def _whole(function: Callable[[Any], Any], on_tensor: Callable[[Tensor], Tensor], integral: bool) -> Callable[..., Any]:
+    """``math.floor`` and its like: of real numbers in hard calls only."""
+
+    def whole(rt: "Runtime", args: tuple, kwargs: dict) -> Any:
+        value = args[0]
+        if isinstance(value, Integer | Unreached):
+            return value
+        if isinstance(value, Tensor) and len(args) == 1 and rt.step:
+            result = on_tensor(value)
+            return Integer(rt, [(result.long(), None)]) if integral else result
+        if isinstance(value, Tensor | Array | Bool):
+            raise TypeError(f"{function.__name__}(...) of a real number has no relaxation. Keep the real number.")
+        return function(*args)
+
+    return whole
+
+
 def as_bool(rt: "Runtime", args: tuple, kwargs: dict) -> Any:
     """``bool``."""
     return rt.truth(args[0])
@@ -413,6 +430,10 @@ BUILTINS: dict[Any, Callable[..., Any]] = {
     torch.logical_xor: _logical("xor"),
     torch.logical_not: lambda rt, args, kwargs: rt.invert(args[0]),
     math.fabs: absolute,
+    math.floor: _whole(math.floor, torch.floor, True),
+    math.ceil: _whole(math.ceil, torch.ceil, True),
+    math.trunc: _whole(math.trunc, torch.trunc, True),
+    round: _whole(round, torch.round, False),
 }
 """Functions with a relaxation of their own, by identity."""
 

@@ -200,6 +200,8 @@ class CallMixin:
             if name == "shape":
                 return torch.Size(())
             raise AttributeError(f"the attribute {name!r} of a value has no relaxation")
+        if isinstance(value, tuple):  # its entries are values of the program already
+            return getattr(value, name)
         return self.outer(getattr(value, name))
 
     # ---- values from outside

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch.utils import _pytree as pytree
 
 from algonets._core.checks import values_visible
@@ -26,11 +27,15 @@ class Execution:
     def __init__(self, name: str, program: Program, args: tuple, kwargs: dict, options: Options):
         self.name, self.program = name, program
         names = list(program.signature.parameters)
-        self.layout = Layout(name, names, program.bind(args, kwargs), options.batch_dims)
+        try:
+            given = program.signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{name}(...): {error}") from None
+        self.layout = Layout(name, names, program.bind(args, kwargs), options.batch_dims, given)
         self.options = options
         self.law = self._placed_law(options.distribution)
         scale = self.law.scale if isinstance(self.law.scale, Tensor) else None
-        self.visible = values_visible(scale, *self.layout.tensors())
+        self.visible = values_visible(scale, *self.layout.tensors()) and not _under_vmap()
         self.residual: dict[tuple[int, str], float] = {}
         self.decisions: dict[int, Decision] | None = {} if options.report else None
 
@@ -138,6 +143,12 @@ class Execution:
         most = max(self.residual.values(), default=0.0)
         batch = 1 if self.layout.single else self.layout.batch
         return Report(most, dict(self.residual), gaps(hard, soft, batch), decisions, getattr(self, "path_count", None))
+
+
+def _under_vmap() -> bool:
+    """Whether parameters that the program reaches by itself may be batched."""
+    stack = functorch.get_interpreter_stack() or ()
+    return any(level.key() == functorch.TransformType.Vmap for level in stack)
 
 
 def _straight_through(hard: Any, soft: Any) -> Any:

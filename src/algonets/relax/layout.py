@@ -24,17 +24,29 @@ class Layout:
         names: names of its parameters.
         values: the arguments, in the same order; they may hold tensors in tuples, lists and dictionaries.
         batch_dims: leading batch dimensions: one number for all tensors, or one for each argument.
+        given: names of the arguments that are no defaults; the batch shares defaults.
     """
 
-    def __init__(self, call: str, names: list[str], values: list[Any], batch_dims: Any):
+    def __init__(self, call: str, names: list[str], values: list[Any], batch_dims: Any, given: Any = None):
         self.names, self.values = names, values
-        self.dims = [self._dims_of(call, name, k, values[k], batch_dims) for k, name in enumerate(names)]
+        if isinstance(batch_dims, Mapping):
+            for name in batch_dims:
+                if name not in names:
+                    reject(f"{call}(batch_dims=...)", f"must name arguments out of {', '.join(names)}", name)
+        self.dims = [
+            self._dims_of(call, name, k, values[k], batch_dims) if given is None or name in given else None
+            for k, name in enumerate(names)
+        ]
         self.shape: tuple[int, ...] | None = None
         first = ""
         dtypes, devices = [], []
         for name, value, dims in zip(names, values, self.dims):
             for leaf in pytree.tree_leaves(value):
                 if not isinstance(leaf, Tensor):
+                    if hasattr(leaf, "__array__") and getattr(leaf, "ndim", 0):
+                        reject_type(
+                            f"{call}({name})", "must be a tensor, where it is an array", leaf, "Use torch.as_tensor."
+                        )
                     continue
                 if leaf.is_complex():
                     reject_type(f"{call}({name})", "must be real", leaf)

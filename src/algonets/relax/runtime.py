@@ -146,7 +146,10 @@ class Runtime(LogicMixin, CallMixin):
             return
         self.residual[line, what] = max(left, self.residual.get((line, what), 0.0))
         text = f"line {line}: {what}, and up to {left:.3g} of an example's mass is still inside"
-        warnings.warn(f"{text}. Raise the bound, or lower the scale.", ResidualMassWarning, stacklevel=3)
+        frame, level = sys._getframe(1), 2
+        while frame.f_back is not None and "_rt" not in frame.f_locals:
+            frame, level = frame.f_back, level + 1
+        warnings.warn(f"{text}. Raise the bound, or lower the scale.", ResidualMassWarning, stacklevel=level)
 
     def note(self, p: Tensor) -> None:
         """Note a comparison for the report, at the line of the program that runs."""
@@ -361,6 +364,8 @@ class Runtime(LogicMixin, CallMixin):
     def augmented(self, old: Any, new: Any) -> Any:
         """``old op= new``: in place where ``old`` is an array."""
         if isinstance(old, Array) and isinstance(new, Array) and old.shape == new.shape and not old.is_list:
+            if old.is_view:
+                old.set(slice(None), new)  # refuses
             old.write_whole(None if new.cells is None else list(new.cells), new.tensor)
             return old
         return new

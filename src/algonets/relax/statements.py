@@ -137,14 +137,20 @@ class StatementTranslator:
         if not isinstance(node.target, ast.Subscript):
             raise self.x.error(node, "an assignment to an attribute", "Assign to a variable and return it.")
         base, index = self.x.fresh("array"), self.x.fresh("index")
-        lines = [
-            assign(load(base), self.x.visit(_as_load(node.target.value))),
-            assign(load(index), self.x.index_value(node.target.slice)),
-        ]
-        self.x.local_names |= {base, index}
-        item = ast.Subscript(load(base), load(index), ast.Load())
+        array, outer = node.target.value, None
+        if isinstance(array, ast.Subscript):
+            outer = self.x.fresh("index")
+            array, row = array.value, array.slice
+        lines = [assign(load(base), self.x.visit(_as_load(array)))]
+        lines += [assign(load(outer), self.x.index_value(row))] if outer else []
+        lines += [assign(load(index), self.x.index_value(node.target.slice))]
+        self.x.local_names |= {base, index, *([outer] if outer else ())}
+        item = ast.Subscript(load(base), load(outer), ast.Load()) if outer else load(base)
+        item = ast.Subscript(item, load(index), ast.Load())
         new = ast.copy_location(ast.BinOp(item, node.op, node.value), node)
         translated = self.x.visit(ast.fix_missing_locations(new))
+        if outer:
+            return [*lines, ast.Expr(ask("set_deep", load(base), load(outer), load(index), translated))]
         return [*lines, ast.Expr(ask(self._setter(node.target), load(base), load(index), translated))]
 
     def _value(self, targets: list[ast.expr], value: ast.expr) -> ast.expr:

@@ -217,7 +217,7 @@ def arithmetic(rt: "Runtime", op: Callable[[Any, Any], Any], a: Any, b: Any) -> 
         return NotImplemented
     if isinstance(a, Unreached) or isinstance(b, Unreached):
         return UNREACHED
-    if op in _EXACT:
+    if op in _EXACT or (op is operator.pow and b.__class__ is int and b >= 0):
         left, right = as_integer(rt, a), as_integer(rt, b)
         if left is not None and right is not None:
             if isinstance(left, Integer) and isinstance(right, Integer):

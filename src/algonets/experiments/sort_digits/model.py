@@ -80,12 +80,17 @@ class NumberSorter(lightning.LightningModule):
         """Score ``(*batch, 1, H, W)`` images: ``(*batch)`` float32."""
         flat = images.flatten(0, -4).contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            scores = torch.cat([self.ranker(part) for part in flat.split(self.at_once)])
+            parts = flat.split(self.at_once) if flat.device.type == "cpu" else (flat,)
+            scores = torch.cat([self.ranker(part) for part in parts])
         return scores.float().reshape(images.shape[:-3])
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Start the clock of the step: processor time, as other programs should not count."""
-        self._since = time.process_time()
+        """Start the clock of the step."""
+        self._since = self._now()
+
+    def _now(self) -> float:
+        """Processor time, as other programs should not count; wall time where a GPU computes."""
+        return time.process_time() if self.device.type == "cpu" else time.perf_counter()
 
     def training_step(self, batch: NumberBatch, batch_index: int) -> torch.Tensor:
         """One step of training; logs the loss."""
@@ -99,7 +104,7 @@ class NumberSorter(lightning.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop the clock of the step: drawing data and measuring do not count."""
-        self.step_seconds += time.process_time() - self._since
+        self.step_seconds += self._now() - self._since
 
     def on_train_epoch_end(self) -> None:
         """Measure on the held-out sets."""

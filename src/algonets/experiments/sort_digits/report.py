@@ -39,7 +39,7 @@ def save_report(path: Path, metrics: dict[str, Any]) -> None:
         left.plot([p["step"] for p in points], [p["em"] for p in points], line, color=color, label=label)
         right.plot([p["seconds"] for p in points], [p["em"] for p in points], line, color=color)
     left.set(xlabel="steps", ylabel="held-out sets in the right order (EM), %")
-    right.set(xlabel="processor seconds of training steps")
+    right.set(xlabel="seconds of training steps")
     for axis in (left, right):
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)

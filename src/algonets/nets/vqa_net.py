@@ -1,0 +1,95 @@
+"""Visual question answering: a question and a picture to an answer."""
+
+from typing import Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from algonets._core.checks import check_at_least
+from algonets._core.errors import require
+from algonets._core.shapes import flatten_batch, unflatten_batch
+from algonets.nets.net import Net, check_image_shape
+
+__all__ = ["VqaNet"]
+
+
+@final
+class VqaNet(Net):
+    """Question and picture, each encoded, multiplied and classified.
+
+    Three models in one: ``question="bag"`` sums word vectors and knows no order; ``"lstm"`` reads them one by one;
+    ``look=False`` answers blindly, from the question alone.
+
+    Args:
+        vocabulary: Number of words; word 0 is the padding after the end.
+        num_answers: At least 1.
+        image_shape: ``(channels, H, W)``; H and W at least 8. It fixes the size.
+        question: How the question is read.
+        look: Whether the picture is seen.
+        width: Of word vectors and codes.
+
+    Input words ``(*batch, L)`` int64 and images ``(*batch, channels, H, W)``; output scores ``(*batch, num_answers)``.
+
+    Differentiability: almost everywhere.
+    References: Antol et al. 2015, VQA: Visual Question Answering, section 5.
+
+    Example:
+        >>> net = VqaNet(12, 4, (3, 16, 16), width=8)
+        >>> net(torch.tensor([[3, 5, 0], [1, 2, 3]]), torch.zeros(2, 3, 16, 16)).shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        num_answers: int,
+        image_shape: tuple[int, int, int] = (3, 32, 32),
+        question: Literal["bag", "lstm"] = "lstm",
+        look: bool = True,
+        width: int = 64,
+    ):
+        super().__init__()
+        self.vocabulary = check_at_least("VqaNet(vocabulary)", vocabulary, 2)
+        self.num_answers = check_at_least("VqaNet(num_answers)", num_answers, 1)
+        self.image_shape = check_image_shape("VqaNet(image_shape)", image_shape, 8)
+        require(question in ("bag", "lstm"), "VqaNet(question)", "must be bag or lstm", question)
+        self.question: Literal["bag", "lstm"] = question
+        self.look, self.width = bool(look), check_at_least("VqaNet(width)", width, 1)
+        channels, height, breadth = self.image_shape
+        self.words = nn.Embedding(vocabulary, width, padding_idx=0)
+        self.reader = nn.LSTM(width, width, batch_first=True) if question == "lstm" else None
+        self.eye = None
+        if look:
+            layers: list[nn.Module] = []
+            for inputs in (channels + 2, width, width):
+                layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            flat = width * (height // 8) * (breadth // 8)
+            self.eye = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, 2 * width), nn.Tanh())
+        self.asked = nn.Sequential(nn.Linear(width, 2 * width), nn.Tanh())
+        self.answerer = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, num_answers))
+
+    def forward(self, words: Tensor, images: Tensor) -> Tensor:
+        """Score the answers."""
+        good = words.ndim >= 1 and words.shape[-1] >= 1 and words.shape[:-1] == images.shape[:-3]
+        require(good, "VqaNet(words)", f"must have shape (*batch, L) for images {tuple(images.shape)}", words)
+        rule = f"must have shape (*batch, {', '.join(map(str, self.image_shape))})"
+        require(tuple(images.shape[-3:]) == self.image_shape, "VqaNet(images)", rule, images)
+        joined = self.asked(self._read(flatten_batch(words, 1)))
+        if self.eye is not None:
+            seen = flatten_batch(images, 3)
+            joined = joined * self.eye(torch.cat([seen, _places(seen)], 1))
+        return unflatten_batch(self.answerer(joined), words.shape[:-1])
+
+    def _read(self, words: Tensor) -> Tensor:
+        vectors = self.words(words)
+        if self.reader is None:
+            return vectors.sum(1)
+        states, _ = self.reader(vectors)
+        last = (words != 0).sum(-1).sub(1).clamp_min(0)  # an empty question is read as one padding
+        return states[torch.arange(len(words), device=words.device), last]
+
+
+def _places(images: Tensor) -> Tensor:
+    """Two channels that say where a pixel is, from -1 to 1."""
+    lines = [torch.linspace(-1, 1, side, dtype=images.dtype, device=images.device) for side in images.shape[-2:]]
+    return torch.stack(torch.meshgrid(*lines, indexing="ij")).expand(len(images), -1, -1, -1)
