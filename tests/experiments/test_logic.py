@@ -26,9 +26,11 @@ def xor_task() -> Task:
 
 def test_a_run_on_digits(tmp_path):
     pytest.importorskip("sklearn")
-    found = LogicExperiment(output=str(tmp_path), layers=2, width=300, bits=2, temperature=1.5, steps=60, marks=2).run()
+    found = LogicExperiment(
+        output=str(tmp_path), layers=2, width=400, bits=2, temperature=1.0, steps=80, rate=0.1, marks=2
+    ).run()
     assert found["circuit_equals_hardened_network"] and found["hard_accuracy"] > 50
-    assert found["gates_before"] == sum(found["gate_types"].values()) == 600 > found["gates"]
+    assert found["gates_before"] == sum(found["gate_types"].values()) == 800 > found["gates"]
     assert len(found["history"]) == 2 and found["history"][-1]["hard"] == found["hard_accuracy"]
     for name in ("report.png", "circuit.bin", "metrics.json", "settings.json"):
         assert (tmp_path / name).is_file()
