@@ -39,5 +39,12 @@ void bind_network(nb::module_& m);
 void bind_isotonic(nb::module_& m);
 void bind_softsort(nb::module_& m);
 void bind_hopfield(nb::module_& m);
+void bind_logic(nb::module_& m);
+void bind_circuit(nb::module_& m);
+void bind_render(nb::module_& m);
+void bind_graph(nb::module_& m);
+void bind_sum_product(nb::module_& m);
+void bind_soft_dtw(nb::module_& m);
+void bind_edit_distance(nb::module_& m);
 
 }  // namespace algonets

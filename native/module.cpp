@@ -48,4 +48,11 @@ NB_MODULE(_native, m) {
   algonets::bind_isotonic(m);
   algonets::bind_softsort(m);
   algonets::bind_hopfield(m);
+  algonets::bind_logic(m);
+  algonets::bind_circuit(m);
+  algonets::bind_render(m);
+  algonets::bind_graph(m);
+  algonets::bind_sum_product(m);
+  algonets::bind_soft_dtw(m);
+  algonets::bind_edit_distance(m);
 }

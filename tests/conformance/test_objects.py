@@ -44,4 +44,5 @@ def test_state_dict_holds_everything(entry):
             value.zero_()
     other.load_state_dict(original.state_dict())
     close(used(entry, other), used(entry, original), 0)
-    assert {value.dtype for value in copy.deepcopy(original).double().state_dict().values()} == {torch.float64}
+    state = copy.deepcopy(original).double().state_dict().values()
+    assert {value.dtype for value in state if value.is_floating_point()} <= {torch.float64}

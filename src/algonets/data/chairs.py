@@ -20,7 +20,7 @@ _RANGES = {
     "arm": (0.0, 0.35),  # height of the armrests; none below 0.08
 }
 _LIGHT = (0.35, 0.75, 0.55)
-_VIEW = 1.25  # half a side of the picture, in these units
+_VIEW = 1.15  # half a side of the picture, in these units
 
 
 class Chairs:

@@ -19,6 +19,7 @@ from algonets.nets.letter_scorer import LetterScorer
 from algonets.nets.lstm import LSTMCell
 from algonets.nets.mlp import MLP
 from algonets.nets.net import Net, load_net, save_net
+from algonets.nets.path_resnet import PathResNet
 from algonets.nets.perceptron import Perceptron
 from algonets.nets.policy_value_net import PolicyValueNet
 from algonets.nets.recurrent import Recurrent
@@ -47,6 +48,7 @@ __all__ = [
     "LeNet",
     "LetterScorer",
     "Net",
+    "PathResNet",
     "Perceptron",
     "PolicyValueNet",
     "RNNCell",

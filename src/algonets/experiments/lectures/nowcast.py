@@ -53,9 +53,8 @@ class NowcastExperiment(AbstractExperiment):
         }
         for name, network in networks.items():
             if not isinstance(network, _Copy):
-                nn.init.constant_(
-                    network.last.bias, -3.0
-                )  # most pixels are empty; without it ConvLSTM learns just that
+                # Most pixels are empty. Without this start ConvLSTM learns just that, and nothing else.
+                nn.init.constant_(network.get_parameter("last.bias"), -3.0)
                 draws = torch.Generator().manual_seed(self.seed)
                 self.train(
                     name.lower(),
@@ -118,8 +117,9 @@ class _FlatLSTM(nn.Module):
         self.last = nn.Linear(units, 2 * SIDE * SIDE)
 
     def forward(self, frames: Tensor, ahead: int) -> Tensor:
-        state = None
-        for frame in frames.flatten(2).unbind(1):
+        first, *others = frames.flatten(2).unbind(1)
+        state = self.cell(first)
+        for frame in others:
             state = self.cell(frame, state)
         found = [self.last(state[0])]
         while len(found) < ahead:

@@ -50,7 +50,7 @@ class PerceptronExperiment(AbstractExperiment):
             solved = [bool(((net(SQUARE)[:, 0] > 0) == (XOR > 0.5)).all()) for net in networks]
         x = torch.linspace(-1, 1, 256)[:, None]
         wide = nn.ModuleList(_spread(MLP((1, width, 1), "tanh")) for width in self.widths for _ in range(TRIES))
-        self.train("curve", wide, lambda nets, x: sum(_errors(nets, x)), lambda step: x, self.steps, 0.02)
+        self.train("curve", wide, lambda nets, x: torch.stack(_errors(nets, x)).sum(), lambda step: x, self.steps, 0.02)
         with torch.no_grad():
             errors = torch.stack(_errors(wide, x)).sqrt().reshape(-1, TRIES).median(1).values.tolist()
         falls = sum(b < a for a, b in itertools.pairwise(errors))
@@ -107,10 +107,10 @@ class PerceptronExperiment(AbstractExperiment):
 def _spread(network: MLP) -> MLP:
     """Give the hidden units steep slopes at places all over [-1, 1]: flat ones at the edge take very long to get
     there."""
-    first = network.layers[0]
+    slopes, places = (network.get_parameter(f"layers.0.{name}") for name in ("weight", "bias"))
     with torch.no_grad():
-        first.weight.copy_(5 * torch.randn(first.weight.shape))
-        first.bias.copy_(-first.weight[:, 0] * torch.linspace(-0.95, 0.95, len(first.bias)))
+        slopes.copy_(5 * torch.randn(slopes.shape))
+        places.copy_(-slopes[:, 0] * torch.linspace(-0.95, 0.95, len(places)))
     return network
 
 

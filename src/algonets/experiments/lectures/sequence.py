@@ -1,5 +1,6 @@
 """Long memory: RNN, GRU and LSTM on the adding problem, longer and longer."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -12,7 +13,7 @@ from algonets.nets import LSTMCell, Recurrent
 
 __all__ = ["SequenceExperiment"]
 
-KINDS: dict[str, type[nn.RNNBase]] = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
+KINDS: dict[str, Callable[..., nn.RNNBase]] = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
 GUESS = 1 / 6  # variance of the sum of two uniform numbers: the error of always answering 1
 
 
@@ -117,7 +118,7 @@ class _Adder(nn.Module):
         self.layer = KINDS[kind](2, hidden, batch_first=True)
         self.last = nn.Linear(hidden, 1)
         if kind == "LSTM":  # remember at first
-            nn.init.ones_(self.layer.bias_ih_l0[hidden : 2 * hidden])
+            nn.init.ones_(self.layer.get_parameter("bias_ih_l0")[hidden : 2 * hidden])
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.layer(x)[0][:, -1])[:, 0]

@@ -1,0 +1,19 @@
+// Combinatorial solvers on graphs; each in its own header.
+
+#include "graph.h"
+
+#include "graph/assignment.h"
+#include "graph/edges.h"
+#include "graph/grid.h"
+#include "graph/knapsack.h"
+
+namespace algonets {
+namespace ALGONETS_ISA {
+
+extern const GraphKernels<float> graph_float;
+extern const GraphKernels<double> graph_double;
+const GraphKernels<float> graph_float = {grid_path<float>, shortest_path<float>, assignment<float>, knapsack<float>};
+const GraphKernels<double> graph_double = {grid_path<double>, shortest_path<double>, assignment<double>, knapsack<double>};
+
+}  // namespace ALGONETS_ISA
+}  // namespace algonets
