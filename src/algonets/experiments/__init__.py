@@ -12,6 +12,7 @@ EXPERIMENTS = {
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
+    "paths": "algonets.experiments.paths:PathsExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""
