@@ -9,6 +9,7 @@ EXPERIMENTS = {
     "refine": "algonets.experiments.refine:RefineExperiment",
     "babi": "algonets.experiments.babi:BabiExperiment",
     "memory": "algonets.experiments.memory:MemoryExperiment",
+    "logic": "algonets.experiments.logic:LogicExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
