@@ -13,6 +13,7 @@ EXPERIMENTS = {
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
+    "paths": "algonets.experiments.paths:PathsExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
     "perceptron": "algonets.experiments.lectures.perceptron:PerceptronExperiment",
     "lenet": "algonets.experiments.lectures.lenet:LenetExperiment",
