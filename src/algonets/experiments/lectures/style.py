@@ -45,7 +45,7 @@ class StyleExperiment(AbstractExperiment):
         filters: str = "random",
         height: int = 64,
         width: int = 96,
-        steps: int = 300,
+        steps: int = 250,
         structure: float = 10.0,
         **common: Any,
     ):

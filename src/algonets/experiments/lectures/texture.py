@@ -32,7 +32,7 @@ class TextureExperiment(AbstractExperiment):
         textures: list[TextureName] | None = None,
         filters: str = "random",
         side: int = 48,
-        steps: int = 400,
+        steps: int = 350,
         **common: Any,
     ):
         super().__init__(**common)
