@@ -6,6 +6,7 @@ import math
 import torch
 
 from algonets import graph
+from algonets.semirings import Log
 from tests.conformance.registry import Argument, Operation, PublicObject, exempt, register, register_object
 
 BOTH = ("native", "torch")
@@ -87,6 +88,17 @@ def indicator(chosen, count):
     return [1.0 if k in chosen else 0.0 for k in range(count)]
 
 
+def walks(arcs, source, target, steps):
+    """List all walks of at most so many steps that end where they first meet the target."""
+    if source == target:
+        yield []
+    elif steps:
+        for number, (a, b) in enumerate(arcs):
+            if a == source:
+                for rest in walks(arcs, b, target, steps - 1):
+                    yield [number, *rest]
+
+
 def grid_paths(height, width):
     """List the cells of all simple paths from the second cell to the last, steps to 8 neighbours."""
     cells = list(itertools.product(range(height), range(width)))
@@ -141,6 +153,60 @@ solver(
     "O(n W)",
     "Bellman 1957",
 )
+
+
+SOFT = graph.SoftShortestPath(graph.ShortestPath(EDGES, negative="clamp"), 0.6, steps=4)
+WALKS = torch.tensor([[1.0 * walk.count(k) for k in range(6)] for walk in walks(EDGES, 0, 3, 4)], dtype=torch.float64)
+
+
+def soft_value(costs):
+    """Return the soft minimum over all walks."""
+    return -0.6 * (-WALKS @ costs.double() / 0.6).logsumexp(0)
+
+
+def soft(name, summary, function, oracle, **more):
+    """Register a method of the soft shortest path over walks."""
+    register(
+        Operation(
+            name=f"graph.SoftShortestPath.{name}",
+            summary=summary,
+            function=function,
+            oracle=oracle,
+            inputs=normal(6),
+            differentiability="any order",
+            cost="O(steps E); O(E) without cycles",
+            reference="Mensch, Blondel 2018",
+            **more,
+        )
+    )
+
+
+SHAPES = (lambda c: c[..., :3],)
+soft(
+    "value",
+    "Soft least cost over all paths",
+    SOFT.value,
+    soft_value,
+    arguments=(Argument("SoftShortestPath(costs)", infinite=(math.inf,), rejects=SHAPES),),
+    ways=("unroll", "analytic"),
+)
+soft(
+    "forward",
+    "Expected path: exact marginals",
+    SOFT,
+    lambda costs: (-WALKS @ costs.double() / 0.6).softmax(0) @ WALKS,
+    arguments=(Argument("SoftShortestPath(costs)", infinite=(math.inf,), rejects=SHAPES),),
+    ways=("unroll", "analytic"),
+)
+soft(
+    "reduce",
+    "Any semiring over all paths",
+    lambda scores: SOFT.reduce(scores, Log()),
+    lambda scores: (WALKS @ scores.double()).logsumexp(0),
+    arguments=(Argument("SoftShortestPath.reduce(scores)", nan="propagates", infinite=(-math.inf,), rejects=SHAPES),),
+    ways=("pool", "unroll"),
+)
+register_object(PublicObject(name="graph.SoftShortestPath", make=lambda: SOFT, use=lambda s: s(torch.ones(6))))
 
 exempt("graph.GraphSolver*", "the base; its solvers are declared")
 exempt("graph.Solved", "a named tuple")

@@ -3,69 +3,11 @@
 import torch
 
 from algonets import implicit as im
-from tests.conformance.registry import Argument, Operation, PublicObject, exempt, register, register_object
-
-
-def simplex_inputs(g, dtype, batch):
-    return (torch.randn(*batch, 5, generator=g, dtype=torch.float64).to(dtype),)
-
-
-def simplex_by_bisection(x):
-    """Return the projection, its threshold by bisection."""
-    low, high = x.min() - 1, x.max()
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if (x - middle).clamp_min(0).sum() > 1 else (low, middle)
-    return (x - low).clamp_min(0)
-
-
-def projection(name, summary, function, oracle, level, reference, argument):
-    register(
-        Operation(
-            name=f"implicit.{name}",
-            summary=summary,
-            function=function,
-            arguments=(argument,),
-            inputs=simplex_inputs,
-            oracle=oracle,
-            differentiability=level,
-            reference=reference,
-            cost="O(n log n)" if "simplex" in name else "O(n)",
-            ways=("analytic",),
-        )
-    )
-
-
-projection(
-    "project_simplex",
-    "Euclidean projection onto the simplex",
-    im.project_simplex,
-    simplex_by_bisection,
-    "piecewise linear",
-    "Duchi et al. 2008",
-    Argument("project_simplex(x)", nan="propagates"),
-)
-projection(
-    "project_box",
-    "Projection onto a box",
-    lambda x: im.project_box(x, -0.5, 0.5),
-    lambda x: x.clamp(-0.5, 0.5),
-    "piecewise linear",
-    "",
-    Argument("project_box(x)", nan="propagates"),
-)
-projection(
-    "project_ball",
-    "Projection onto a Euclidean ball",
-    im.project_ball,
-    lambda x: x / max(1.0, float(x.norm())),
-    "any order",
-    "",
-    Argument("project_ball(x)", nan="propagates"),
-)
+from tests.conformance.registry import PublicObject, exempt, register_object
 
 for name in ("fixed_point", "root", "argmin", "least_squares", "implicit", "quadratic_program", "unroll"):
     exempt(f"implicit.{name}", "takes functions or is a whole solver: tests/implicit has its oracles and its contract")
+exempt("implicit.project_*", "those of algonets.projections, for argmin(project=...)")
 exempt("implicit.contraction_rate", "a diagnostic of a user's function: tests/implicit/test_fixed_point.py")
 exempt("implicit.Solution", "a named tuple of results: tests/implicit/test_fixed_point.py")
 exempt("implicit.*Error", "an exception: tests/implicit/test_fixed_point.py")

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
+from algonets.projections._scaling import scale_matrix
 from algonets.sort import Sinkhorn, gumbel_sinkhorn, hungarian, sinkhorn, soft_argsort, soft_rank, soft_sort
-from algonets.sort._scaling import scale_matrix
-from algonets.sort.sinkhorn import transport
+from algonets.sort.transport import transport
 from tests.golden import select
 
 

@@ -1,8 +1,8 @@
 """Datasets: words as letter sequences, digits, numbers made of digits, photographs, and stories.
 
-:class:`SyntheticWords` and :class:`TerrainMaps` are generated on the spot, :class:`Digits` comes with scikit-learn, and :class:`NumberSets` are
-glued from digits. The others read their original files from ``data_dir``, else ``$ALGONETS_DATA``, else the user's
-cache, and download what is missing from its public address.
+:class:`SyntheticWords` and :class:`TerrainMaps` are generated on the spot, :class:`Digits` comes with scikit-learn,
+and :class:`NumberSets` are glued from digits. The others read their original files from ``data_dir``, else
+``$ALGONETS_DATA``, else the user's cache, and download what is missing from its public address.
 """
 
 from algonets.data.aerial import AerialBuildings

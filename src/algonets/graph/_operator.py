@@ -8,10 +8,7 @@ from torch import Tensor
 
 from algonets._core.checks import values_visible
 
-__all__ = ["SolverOperator", "view"]
-
-view: Any = torch._C._to_dlpack  # pyright: ignore[reportAttributeAccessIssue]
-"""What a kernel takes for a tensor: the tensor itself would pass through Python's slower ``__dlpack__``."""
+__all__ = ["SolverOperator"]
 
 
 class SolverOperator:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from algonets._core.backend import get_num_threads, native, use_native
 from algonets._core.errors import require
-from algonets.graph._operator import SolverOperator, view
+from algonets._core.operator import view
+from algonets.graph._operator import SolverOperator
 from algonets.graph.solver import GraphSolver, refuse
 
 __all__ = ["Assignment"]
@@ -47,7 +48,7 @@ class Assignment(GraphSolver):
     """
 
     sense: Literal["min", "max"]
-    _event_dims = 2
+    event_dims = 2
     _argument = "costs"
 
     def __init__(self, sense: Literal["min", "max"] = "min"):

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from algonets._core.backend import get_num_threads, native, use_native
 from algonets._core.errors import reject, require
+from algonets._core.operator import view
 from algonets.graph._bellman_ford import cheapest_arcs, grid_arcs
-from algonets.graph._operator import SolverOperator, view
+from algonets.graph._operator import SolverOperator
 from algonets.graph.solver import GraphSolver, ends_of, refuse
 
 __all__ = ["GridPath"]
@@ -57,7 +58,7 @@ class GridPath(GraphSolver):
     """
 
     sense = "min"
-    _event_dims = 2
+    event_dims = 2
     _argument = "costs"
 
     def __init__(

@@ -8,7 +8,8 @@ from torch import Tensor
 from algonets._core.backend import get_num_threads, native, use_native
 from algonets._core.checks import check_at_least, check_finite
 from algonets._core.errors import reject_type, require
-from algonets.graph._operator import SolverOperator, view
+from algonets._core.operator import view
+from algonets.graph._operator import SolverOperator
 from algonets.graph.solver import GraphSolver
 
 __all__ = ["Knapsack"]
@@ -43,7 +44,7 @@ class Knapsack(GraphSolver):
     """
 
     sense = "max"
-    _event_dims = 1
+    event_dims = 1
     _argument = "values"
     weights: Tensor
 

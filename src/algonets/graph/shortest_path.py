@@ -9,9 +9,10 @@ from torch import Tensor
 from algonets._core.backend import get_num_threads, native, use_native
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
+from algonets._core.operator import view
 from algonets.graph._bellman_ford import cheapest_arcs
 from algonets.graph._edges import arcs_of, check_edges, check_node, topological_order
-from algonets.graph._operator import SolverOperator, view
+from algonets.graph._operator import SolverOperator
 from algonets.graph.solver import GraphSolver, ends_of, refuse
 
 __all__ = ["ShortestPath"]
@@ -57,9 +58,14 @@ class ShortestPath(GraphSolver):
     """
 
     sense = "min"
-    _event_dims = 1
+    event_dims = 1
     _argument = "costs"
     edges: Tensor
+    _first: Tensor
+    _tail: Tensor
+    _head: Tensor
+    _edge: Tensor
+    _order: Tensor | None
 
     def __init__(
         self,

@@ -41,11 +41,11 @@ from algonets.implicit.newton import Newton
 from algonets.implicit.normal_cg import NormalCG
 from algonets.implicit.picard import Picard
 from algonets.implicit.projected_gradient import ProjectedGradient
-from algonets.implicit.projections import project_ball, project_box, project_simplex
 from algonets.implicit.quadratic_program import quadratic_program
 from algonets.implicit.root import root
 from algonets.implicit.solution import BiasWarning, ConvergenceError, ConvergenceWarning, Solution
 from algonets.implicit.unroll import unroll
+from algonets.projections import project_ball, project_box, project_simplex
 
 __all__ = [
     "DEQ",

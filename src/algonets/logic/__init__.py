@@ -1,3 +1,37 @@
 """Networks that are logic circuits: trained by gradient descent, run bit-packed."""
 
-__all__: list[str] = []
+from algonets.logic.circuit import Circuit, compile
+from algonets.logic.conv import LogicConv2d
+from algonets.logic.gates import COEFFICIENTS, GATES, TABLES, gate_values
+from algonets.logic.group_sum import GroupSum
+from algonets.logic.hardening import discretization_gap, harden
+from algonets.logic.layer import LogicLayer
+from algonets.logic.lookup import LookupLayer
+from algonets.logic.parametrizations import AbstractParametrization, Fixed, Light4, Softmax16, Walsh4
+from algonets.logic.sequential import Sequential
+from algonets.logic.thermometer import Binarize, Thermometer
+from algonets.logic.wirings import draw_wiring
+
+__all__ = [
+    "COEFFICIENTS",
+    "GATES",
+    "TABLES",
+    "AbstractParametrization",
+    "Binarize",
+    "Circuit",
+    "Fixed",
+    "GroupSum",
+    "Light4",
+    "LogicConv2d",
+    "LogicLayer",
+    "LookupLayer",
+    "Sequential",
+    "Softmax16",
+    "Thermometer",
+    "Walsh4",
+    "compile",
+    "discretization_gap",
+    "draw_wiring",
+    "gate_values",
+    "harden",
+]

@@ -1,3 +1,5 @@
 """Differentiable rendering of triangle meshes, with every law and every t-conorm."""
 
-__all__: list[str] = []
+from algonets.render.rasterizer import Rasterizer
+
+__all__ = ["Rasterizer"]

@@ -1,5 +1,6 @@
 """Differentiable sorting, ranking, top-k and quantiles: every method of the field under one contract."""
 
+from algonets.projections import sinkhorn
 from algonets.sort.art import LogisticART
 from algonets.sort.batcher import Batcher
 from algonets.sort.bitonic import Bitonic
@@ -29,10 +30,10 @@ from algonets.sort.networks import Network
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
 from algonets.sort.projection import Projection
-from algonets.sort.sinkhorn import Sinkhorn, sinkhorn
 from algonets.sort.softsort import SoftSort
 from algonets.sort.sparse_topk import SparseTopK
 from algonets.sort.suggest import suggest_scale
+from algonets.sort.transport import Sinkhorn
 
 __all__ = [
     "METHODS",

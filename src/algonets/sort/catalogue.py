@@ -14,9 +14,9 @@ from algonets.sort.method import OPERATIONS, SortMethod
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
 from algonets.sort.projection import Projection
-from algonets.sort.sinkhorn import Sinkhorn
 from algonets.sort.softsort import SoftSort
 from algonets.sort.sparse_topk import SparseTopK
+from algonets.sort.transport import Sinkhorn
 
 __all__ = ["METHODS", "check_method"]
 

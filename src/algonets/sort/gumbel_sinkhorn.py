@@ -8,8 +8,8 @@ from torch import Tensor
 from algonets._core.checks import check_at_least, check_finite_or_minus_inf
 from algonets._core.errors import reject_type, require
 from algonets.distributions import GumbelMax
+from algonets.projections.birkhoff import check_square, sinkhorn
 from algonets.sort.hungarian import hungarian
-from algonets.sort.sinkhorn import check_square, sinkhorn
 
 __all__ = ["gumbel_sinkhorn"]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from algonets._core.checks import check_finite_or_minus_inf
 from algonets._core.errors import reject, require
 from algonets._core.shapes import flatten_batch
-from algonets.sort.sinkhorn import check_square, sinkhorn
+from algonets.projections.birkhoff import check_square, sinkhorn
 
 __all__ = ["hungarian"]
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from algonets._core.backend import use_native
 from algonets._core.errors import reject, reject_type, require
-from algonets.sort import _isotonic as reference
-from algonets.sort import _projection_native as kernels
-from algonets.sort._isotonic import ENTROPY, POWER, SQUARES
+from algonets.projections import _isotonic as reference
+from algonets.projections import _isotonic_native as kernels
+from algonets.projections._isotonic import ENTROPY, POWER, SQUARES
 from algonets.sort.method import Properties, SortMethod, scalar_scale
 
 __all__ = ["Projection"]

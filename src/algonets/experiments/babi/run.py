@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from algonets.data import Babi, BabiQuestion
+from algonets.experiments._options import at_least, check_folder, open_folder
 from algonets.experiments._training import (
     RunError,
     TrainingClock,
@@ -88,34 +89,17 @@ class BabiExperiment:
         self.tasks = _tasks(tasks)
         self.models: list[Model] = list(MODELS) if model == "all" else [model]
         self.training, self.data_dir = training, data_dir
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
+        check_folder(output, resume, overwrite)
         self.output = Path(output or "runs/babi")
-        if resume and overwrite:
-            raise RunError("--resume and --overwrite exclude each other. Give one.")
         self.resume, self.overwrite, self.seed, self.config = resume, overwrite, seed, config
-        sizes = {
-            "starts": starts,
-            "batch_size": batch_size,
-            "hops": hops,
-            "memories": memories,
-            "epochs": 1 if epochs is None else epochs,
-        }
-        for name, value in sizes.items():
-            if value < 1:
-                raise RunError(f"--{name} must be at least 1, got {value}.")
+        at_least(1, starts=starts, batch_size=batch_size, hops=hops, memories=memories, epochs=epochs)
         self.starts, self.epochs, self.batch_size, self.hops, self.memories = starts, epochs, batch_size, hops, memories
         self.trainer_options = dict(trainer or {})
 
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
-        if self.config is not None:
-            (self.output / "config.yaml").write_text(self.config)
+        open_folder(self.output, self.config)
         groups = [self.tasks] if self.training == "joint" else [[task] for task in self.tasks]
         metrics: dict[str, Any] = {"training": self.training, "seed": self.seed, "models": {}}
         readings: list[Reading] = []

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from algonets.data import Digits
+from algonets.experiments._options import at_least, check_folder, one_device, open_folder, positive
 from algonets.experiments._training import (
     RunError,
     check_settings,
@@ -72,22 +73,13 @@ class EquilibriumExperiment:
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
     ):
-        counts = {"seeds": seeds, "epochs": epochs, "batch_size": batch_size, "channels": channels}
-        for name, value in {**counts, "train_size": 1 if train_size is None else train_size}.items():
-            if value < 1:
-                raise RunError(f"--{name} must be at least 1, got {value}.")
+        at_least(1, seeds=seeds, epochs=epochs, batch_size=batch_size, channels=channels, train_size=train_size)
         self.depths = [0, 1, 2, 4, 8, 16] if depths is None else list(depths)
         if not self.depths or min(self.depths) < 0:
             raise RunError(f"--depths must be depths of at least 0, got {self.depths}.")
-        if learning_rate <= 0:
-            raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
-        if resume and overwrite:
-            raise RunError("--resume and --overwrite exclude each other. Give one.")
-        self.trainer_options = dict(trainer or {})
-        if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
-            raise RunError("equilibrium trains on one device. Leave out --trainer.devices.")
+        positive(learning_rate=learning_rate)
+        check_folder(output, resume, overwrite)
+        self.trainer_options = one_device("equilibrium", trainer)
         self.seeds, self.epochs, self.batch_size, self.seed = seeds, epochs, batch_size, seed
         self.model_options = {"channels": channels, "learning_rate": learning_rate}
         self.train_size = train_size
@@ -97,12 +89,7 @@ class EquilibriumExperiment:
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
-        if self.config is not None:
-            (self.output / "config.yaml").write_text(self.config)
+        open_folder(self.output, self.config)
         train, test = (_tensors(part) for part in (True, False))
         train = (train[0][: self.train_size], train[1][: self.train_size])
         console.print(f"[bold]train   [/] {len(train[1])} digits\n[bold]held out[/] {len(test[1])} digits")

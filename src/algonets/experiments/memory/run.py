@@ -7,6 +7,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+from algonets.experiments._options import at_least, check_folder, open_folder, positive
 from algonets.experiments._training import RunError, check_settings, write_json
 from algonets.experiments.memory.capacity import EXPECTED, correlation, digit_capacity, random_capacity, random_overlaps
 from algonets.experiments.memory.patterns import Patterns, load_patterns
@@ -58,23 +59,16 @@ class MemoryExperiment:
     ):
         self.data: Literal["digits", "mnist"] = data
         self.data_dir, self.seed, self.overwrite, self.config = data_dir, seed, overwrite, config
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
+        check_folder(output, False, overwrite)
         self.output = Path(output or f"runs/memory-{data}")
-        for name, value in {"patterns": 1 if patterns is None else patterns, "unseen": unseen, "units": units}.items():
-            if value < 1:
-                raise RunError(f"--{name} must be at least 1, got {value}.")
-        if beta <= 0:
-            raise RunError(f"--beta must be positive, got {beta}.")
+        at_least(1, patterns=patterns, unseen=unseen, units=units)
+        positive(beta=beta)
         self.patterns, self.beta, self.unseen, self.units = patterns, beta, unseen, units
 
     def run(self) -> dict[str, Any]:
         """Store, disturb, recall, report; returns the content of metrics.json."""
         console, start = Console(), time.perf_counter()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
+        open_folder(self.output, self.config)
         digits = load_patterns(self.data, self.data_dir, self.unseen)
         count = self.patterns or round(LECTURE * digits.n)
         if count > len(digits.stored):
@@ -82,8 +76,6 @@ class MemoryExperiment:
         settings = {"data": self.data, "seed": self.seed, "patterns": count, "beta": self.beta}
         settings |= {"unseen": self.unseen, "units": self.units}
         check_settings(self.output, settings, resume=False, overwrite=self.overwrite)
-        if self.config is not None:
-            (self.output / "config.yaml").write_text(self.config)
         metrics: dict[str, Any] = {"data": self.data, "n": digits.n, "stored": count, "seed": self.seed}
         metrics |= self._recall(digits, count, console)
         metrics["loads"] = self._loads(digits)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from algonets.data import AerialBuildings, Shapes
+from algonets.experiments._options import at_least, check_folder, one_device, open_folder, positive
 from algonets.experiments._training import (
     RunError,
     check_settings,
@@ -90,23 +91,12 @@ class RefineExperiment:
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
     ):
-        counts = {"iterations": iterations, "steps": steps, "batch_size": batch_size, "interval": interval}
-        counts |= {"train_size": train_size, "test_size": test_size, "classifier_steps": classifier_steps}
-        for name, value in counts.items():
-            if value < 1:
-                raise RunError(f"--{name} must be at least 1, got {value}.")
-        for name, value in (("side", side), ("crop", crop)):
-            if value < 16:
-                raise RunError(f"--{name} must be at least 16, got {value}.")
-        if learning_rate <= 0:
-            raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
-        if resume and overwrite:
-            raise RunError("--resume and --overwrite exclude each other. Give one.")
-        self.trainer_options = dict(trainer or {})
-        if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
-            raise RunError("refine trains on one device. Leave out --trainer.devices.")
+        at_least(1, iterations=iterations, steps=steps, batch_size=batch_size, interval=interval)
+        at_least(1, train_size=train_size, test_size=test_size, classifier_steps=classifier_steps)
+        at_least(16, side=side, crop=crop)
+        positive(learning_rate=learning_rate)
+        check_folder(output, resume, overwrite)
+        self.trainer_options = one_device("refine", trainer)
         self.data, self.data_dir, self.seed = data, data_dir, seed
         self.methods: list[Method] = list(methods or METHODS)
         self.iterations, self.steps, self.batch_size = iterations, steps, batch_size
@@ -120,12 +110,7 @@ class RefineExperiment:
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
-        if self.config is not None:
-            (self.output / "config.yaml").write_text(self.config)
+        open_folder(self.output, self.config)
         train, test = self._shapes() if self.data == "shapes" else self._aerial(console)
         console.print(f"[bold]train   [/] {len(train.images)} pictures\n[bold]held out[/] {len(test.images)} pictures")
         metrics: dict[str, Any] = {**self._settings(), "methods": {}}

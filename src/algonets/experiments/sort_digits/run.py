@@ -11,6 +11,7 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 from algonets.data import Digits, Mnist, NumberSets
+from algonets.experiments._options import at_least, check_folder, one_device, open_folder, positive
 from algonets.experiments._training import RunError, check_settings, checkpoint_path, fit, make_trainer, write_json
 from algonets.experiments.sort_digits.evaluate import evaluate
 from algonets.experiments.sort_digits.methods import METHODS, Baseline, MethodName, build_method
@@ -85,19 +86,12 @@ class SortDigitsExperiment:
     ):
         self.data, self.data_dir, self.compare, self.seed = data, data_dir, compare, seed
         width = _WIDTH[data] if width is None else width
-        counts = {"n": n, "digits": digits, "steps": steps, "batch_size": batch_size, "interval": interval}
-        for name, value in {**counts, "test_sets": test_sets, "width": width}.items():
-            if value < (2 if name == "n" else 1):
-                raise RunError(f"--{name} must be at least {2 if name == 'n' else 1}, got {value}.")
-        if learning_rate <= 0:
-            raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
-        if resume and overwrite:
-            raise RunError("--resume and --overwrite exclude each other. Give one.")
-        self.trainer_options = dict(trainer or {})
-        if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
-            raise RunError("sort-digits trains on one device. Leave out --trainer.devices.")
+        at_least(2, n=n)
+        at_least(1, digits=digits, steps=steps, batch_size=batch_size, interval=interval)
+        at_least(1, test_sets=test_sets, width=width)
+        positive(learning_rate=learning_rate)
+        check_folder(output, resume, overwrite)
+        self.trainer_options = one_device("sort-digits", trainer)
         self.n, self.digits, self.steps, self.batch_size = n, digits, steps, batch_size
         self.interval, self.test_sets = min(interval, steps), test_sets
         self.model_options = {"width": width, "learning_rate": learning_rate, "precision": precision}
@@ -124,12 +118,7 @@ class SortDigitsExperiment:
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
-        if self.config is not None:
-            (self.output / "config.yaml").write_text(self.config)
+        open_folder(self.output, self.config)
         (train_images, train_labels), held = self._images()
         test = NumberSets(*held, self.n, self.digits, self.test_sets, self.seed)
         five = test if self.n == 5 else NumberSets(*held, 5, self.digits, self.test_sets, self.seed)

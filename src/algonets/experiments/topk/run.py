@@ -14,8 +14,8 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from algonets.data import Cifar10, Digits, Mnist
+from algonets.experiments._options import at_least, check_folder, one_device, open_folder, positive
 from algonets.experiments._training import (
-    RunError,
     TrainingClock,
     check_settings,
     checkpoint_path,
@@ -56,6 +56,8 @@ class TopKExperiment:
         method: How top-k cross-entropy sorts the scores, by default an odd-even network with the Cauchy law; its own
             options follow, such as --method=NeuralSort --method.temperature=0.5.
         weights: Probability of each k = 1, 2, ...: they sum to 1.
+        mode: What stands for the top 1 in top-k cross-entropy: sm, a softmax inside the same logarithm; smce, an
+            ordinary cross-entropy beside it; sort, the method itself.
         seeds: How many times each loss is trained, from other first weights and orders; both losses get the same.
         epochs: Passes over the training pictures; by default 5 for CIFAR-10, 3 for mnist and 30 for digits.
         batch_size: Pictures a step.
@@ -77,6 +79,7 @@ class TopKExperiment:
         loss: Literal["both", "cross-entropy", "top-k"] = "both",
         method: SortMethod | None = None,
         weights: Sequence[float] = (0.5, 0.0, 0.0, 0.0, 0.5),
+        mode: Literal["sm", "sort", "smce"] = "sm",
         seeds: int = 3,
         epochs: int | None = None,
         batch_size: int = 128,
@@ -93,26 +96,17 @@ class TopKExperiment:
     ):
         self.data, self.data_dir, self.seed, self.config = data, data_dir, seed, config
         self.epochs = _EPOCHS[data] if epochs is None else epochs
-        counts = {"seeds": seeds, "epochs": self.epochs, "batch_size": batch_size, "width": width}
-        for name, value in {**counts, "train_size": 1 if train_size is None else train_size}.items():
-            if value < 1:
-                raise RunError(f"--{name} must be at least 1, got {value}.")
-        if learning_rate <= 0:
-            raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
-        if resume and overwrite:
-            raise RunError("--resume and --overwrite exclude each other. Give one.")
-        self.trainer_options = dict(trainer or {})
-        if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
-            raise RunError("topk trains on one device. Leave out --trainer.devices.")
+        at_least(1, seeds=seeds, epochs=self.epochs, batch_size=batch_size, width=width, train_size=train_size)
+        positive(learning_rate=learning_rate)
+        check_folder(output, resume, overwrite)
+        self.trainer_options = one_device("topk", trainer)
         self.method = OddEven() if method is None else method
-        self.weights = list(weights)
+        self.weights, self.mode = list(weights), mode
         self.losses: dict[str, _Loss] = {}
         if loss != "top-k":
             self.losses["cross-entropy"] = functional.cross_entropy
         if loss != "cross-entropy":
-            self.losses["top-k"] = TopKCrossEntropy(self.method, self.weights)
+            self.losses["top-k"] = TopKCrossEntropy(self.method, self.weights, mode=mode)
         self.seeds, self.batch_size, self.train_size = seeds, batch_size, train_size
         self.learning_rate, self.width = learning_rate, width
         self.resume, self.overwrite = resume, overwrite
@@ -121,12 +115,7 @@ class TopKExperiment:
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
-        if self.config is not None:
-            (self.output / "config.yaml").write_text(self.config)
+        open_folder(self.output, self.config)
         train, test = self._pictures(True), self._pictures(False)
         console.print(f"[bold]{self.data}[/]: {len(train.labels)} training and {len(test.labels)} test pictures")
         metrics: dict[str, Any] = {**self._settings(), "losses": {}}
@@ -146,6 +135,7 @@ class TopKExperiment:
             "data": self.data,
             "method": repr(self.method),
             "weights": self.weights,
+            "mode": self.mode,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from algonets._core.backend import get_num_threads, native
 from algonets._core.operator import Operator, view
-from algonets.sort import _isotonic as reference
-from algonets.sort._isotonic import SQUARES
+from algonets.projections import _isotonic as reference
+from algonets.projections._isotonic import SQUARES
 
 __all__ = ["project", "soft_values"]
 

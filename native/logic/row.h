@@ -1,0 +1,107 @@
+// One signal of a block of samples, 64 bytes, and how blocks are packed.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "../simd.h"
+
+namespace {
+
+template <class C> constexpr std::int64_t kBlock = 64 / sizeof(C);
+template <class C> constexpr int kParts = 64 / ALGONETS_BYTES;
+
+template <class C> struct Row {
+  Vec<C> v[kParts<C>];
+  static ALGONETS_INLINE Row from(const C* p) {
+    Row r;
+    for (int i = 0; i < kParts<C>; ++i) r.v[i] = load<C>(p + i * Simd<C>::N);
+    return r;
+  }
+  ALGONETS_INLINE void to(C* p) const {
+    for (int i = 0; i < kParts<C>; ++i) store<C>(p + i * Simd<C>::N, v[i]);
+  }
+  static ALGONETS_INLINE Row zero() {
+    Row r;
+    for (int i = 0; i < kParts<C>; ++i) r.v[i] = Vec<C>{};
+    return r;
+  }
+  ALGONETS_INLINE C sum() const {
+    Vec<C> s = v[0];
+    for (int i = 1; i < kParts<C>; ++i) s += v[i];
+    return hsum(s);
+  }
+};
+
+template <class C> ALGONETS_INLINE Row<C> operator+(Row<C> a, const Row<C>& b) {
+  for (int i = 0; i < kParts<C>; ++i) a.v[i] += b.v[i];
+  return a;
+}
+template <class C> ALGONETS_INLINE Row<C> operator*(Row<C> a, const Row<C>& b) {
+  for (int i = 0; i < kParts<C>; ++i) a.v[i] *= b.v[i];
+  return a;
+}
+// s + t x, for numbers s and t.
+template <class C> ALGONETS_INLINE Row<C> line(C s, C t, const Row<C>& x) {
+  Row<C> r;
+  for (int i = 0; i < kParts<C>; ++i) r.v[i] = splat<C>(s) + splat<C>(t) * x.v[i];
+  return r;
+}
+template <class C> ALGONETS_INLINE Row<C> gate(const C* c, const Row<C>& a, const Row<C>& b) {
+  return line(c[0], c[1], a) + b * line(c[2], c[3], a);
+}
+
+// out[0..3] += sums over the lanes of g, g a, g b, g a b.
+template <class C> ALGONETS_INLINE void add_sums(C* out, const Row<C>& g, const Row<C>& a, const Row<C>& b) {
+  const Row<C> ga = g * a, gb = g * b, gab = ga * b;
+  out[0] += g.sum();
+  out[1] += ga.sum();
+  out[2] += gb.sum();
+  out[3] += gab.sum();
+}
+#if defined(__AVX512F__)
+template <> ALGONETS_INLINE void add_sums(float* out, const Row<float>& gr, const Row<float>& ar, const Row<float>& br) {
+  const __m512 g = (__m512)gr.v[0], ga = (__m512)(gr.v[0] * ar.v[0]), gb = (__m512)(gr.v[0] * br.v[0]);
+  const __m512 gab = (__m512)(gr.v[0] * ar.v[0] * br.v[0]);
+  const __mmask16 all = 0xFFFF;
+  const __m512 s01 = (__m512)((f32v)_mm512_maskz_unpacklo_ps(all, g, ga) + (f32v)_mm512_maskz_unpackhi_ps(all, g, ga));
+  const __m512 s23 = (__m512)((f32v)_mm512_maskz_unpacklo_ps(all, gb, gab) + (f32v)_mm512_maskz_unpackhi_ps(all, gb, gab));
+  const f32v s = (f32v)_mm512_maskz_shuffle_ps(all, s01, s23, 0x44) + (f32v)_mm512_maskz_shuffle_ps(all, s01, s23, 0xEE);
+  const auto h = __builtin_shufflevector(s, s, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(s, s, 8, 9, 10, 11, 12, 13, 14, 15);
+  const auto q = __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+  typedef float f32q __attribute__((vector_size(16), aligned(4), may_alias));
+  *reinterpret_cast<f32q*>(out) += q;
+}
+#endif
+
+// Rows of samples x (batch, n) to signals block (n, lanes); missing samples are 0.
+template <class C> void pack_block(const C* x, std::int64_t batch, std::int64_t n, std::int64_t block, C* out) {
+  constexpr std::int64_t L = kBlock<C>, T = 16;
+  const std::int64_t have = std::min(L, batch - block * L);
+  if (have < L) std::memset(out, 0, sizeof(C) * n * L);
+  const C* base = x + block * L * n;
+  for (std::int64_t f = 0; f < n; f += T) {
+    const std::int64_t stop = std::min(n, f + T);
+    for (std::int64_t s = 0; s < have; ++s)
+      for (std::int64_t k = f; k < stop; ++k) out[k * L + s] = base[s * n + k];
+  }
+}
+template <class C> void unpack_block(const C* in, std::int64_t batch, std::int64_t n, std::int64_t block, C* x) {
+  constexpr std::int64_t L = kBlock<C>, T = 16;
+  const std::int64_t have = std::min(L, batch - block * L);
+  C* base = x + block * L * n;
+  for (std::int64_t f = 0; f < n; f += T) {
+    const std::int64_t stop = std::min(n, f + T);
+    for (std::int64_t s = 0; s < have; ++s)
+      for (std::int64_t k = f; k < stop; ++k) base[s * n + k] = in[k * L + s];
+  }
+}
+
+// Read lines in order, so that the random reads that follow find them in the cache.
+template <class C> ALGONETS_INLINE void touch(const C* p, std::int64_t lines) {
+  Vec<C> s{};
+  for (std::int64_t i = 0; i < lines; ++i) s += load<C>(p + i * kBlock<C>);
+  asm volatile("" ::"m"(s));
+}
+
+}  // namespace
