@@ -11,6 +11,7 @@ EXPERIMENTS = {
     "memory": "algonets.experiments.memory:MemoryExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
+    "relax-path": "algonets.experiments.relax:RelaxPathExperiment",
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
 }
