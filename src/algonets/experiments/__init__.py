@@ -12,6 +12,7 @@ EXPERIMENTS = {
     "logic": "algonets.experiments.logic:LogicExperiment",
     "sort-digits": "algonets.experiments.sort_digits:SortDigitsExperiment",
     "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
+    "relax-path": "algonets.experiments.relax:RelaxPathExperiment",
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
     "paths": "algonets.experiments.paths:PathsExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
