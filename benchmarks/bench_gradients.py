@@ -3,7 +3,10 @@
 1000 training and 1000 test instances of a 5 x 5 grid, 5 features, degree 4, noise 0.5, Adam at 0.01, batches of 32, 20
 epochs. Both libraries get the same data, first weights, losses and settings: 3 samples, noise of scale 1, lambda 10,
 5 % of the batches solved for the pools. PyEPO is installed with --no-deps, with ortools, pathos and their
-requirements; it runs ``--peer-seeds`` seeds, ours three.
+requirements; it runs ``--peer-seeds`` seeds, ours three. Seconds are those of the processor, in one process: others on
+a shared machine stretch the time on the wall.
+
+Before that, every estimator of a gradient around an argmax of ten items, at equal solver calls.
 
 Usage: PYTHONPATH=<folder of the peers> python benchmarks/bench_gradients.py [--peer-seeds 1]
 """
@@ -20,6 +23,7 @@ from _timing import machine, save
 
 from algonets.experiments.predict_optimise.problems import Task, shortest_path
 from algonets.experiments.predict_optimise.training import train
+from algonets.gradients import compare
 from algonets.losses import normalised_regret
 
 TRAIN, TEST, EPOCHS, BATCH, RATE = 1000, 1000, 20, 32, 1e-2
@@ -29,9 +33,9 @@ ROWS = {
     "fenchel-young": "perturbed Fenchel-Young",
     "dpo": "perturbed, squared error (DPO)",
     "dpo-difference": "the same by differences (ours alone)",
+    "nce": "noise contrastive",
     "blackbox": "blackbox, regret",
     "i-mle": "I-MLE, regret",
-    "nce": "noise contrastive",
 }
 
 
@@ -45,6 +49,7 @@ def split(seed: int) -> tuple[Task, Task]:
 
 
 def ours(method: str, seed: int) -> tuple[float, float]:
+    start = time.process_time()
     found = train(
         method,
         *split(seed),
@@ -56,7 +61,7 @@ def ours(method: str, seed: int) -> tuple[float, float]:
         lam=LAM,
         seed=seed,
     )
-    return found.regret, found.seconds
+    return found.regret, time.process_time() - start
 
 
 def peer(method: str, seed: int) -> tuple[float, float]:
@@ -69,7 +74,7 @@ def peer(method: str, seed: int) -> tuple[float, float]:
     before, held_out = split(seed)
     torch.manual_seed(seed)
     model = torch.nn.Linear(5, 40)
-    start = time.perf_counter()
+    start = time.process_time()
     data = pyepo.data.dataset.optDataset(problem, before.features.numpy(), before.costs.numpy())
     loss = peer_loss(pyepo, method, problem, data)
     optimizer = torch.optim.Adam(model.parameters(), RATE)
@@ -80,7 +85,7 @@ def peer(method: str, seed: int) -> tuple[float, float]:
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     with torch.no_grad():
         theta = model(held_out.features)
     return 100 * normalised_regret(held_out.solver, theta, held_out.costs).item(), seconds
@@ -107,6 +112,25 @@ def peer_loss(pyepo: Any, method: str, problem: Any, data: Any) -> Callable[...,
     return lambda cp, c, w, z: (c * layer(cp)).sum(-1).mean()
 
 
+def estimator_rows() -> list[dict[str, Any]]:
+    """Every estimator around an argmax of ten items, at budgets of 3, 10 and 50 calls: cosine of one estimate."""
+    generator = torch.Generator().manual_seed(0)
+    theta = torch.randn(200, 10, generator=generator, dtype=torch.float64)
+    budgets = (3, 10, 50)
+    found = compare(lambda t: torch.eye(10).to(t)[t.argmax(-1)], theta, budgets, repeats=5, generator=generator)
+    rows = []
+    for name, by_budget in found.items():
+        row: dict[str, Any] = {"estimator": name}
+        last = None
+        for budget in budgets:
+            last = by_budget.get(budget, last)
+            row[f"cosine, {budget} calls"] = "" if last is None else f"{last.cosine:.2f}"
+        ten = by_budget.get(10, last)
+        row |= {"calls of 10": f"{ten.calls:.0f}", "bias": f"{ten.bias:.2f}", "variance": f"{ten.variance:.2f}"}
+        rows.append(row | {"without gradient, %": f"{100 * ten.zeros:.0f}"})
+    return sorted(rows, key=lambda row: row["cosine, 10 calls"], reverse=True)
+
+
 def mean_and_deviation(values: list[float]) -> str:
     return f"{statistics.fmean(values):.2f} ± {statistics.stdev(values) if len(values) > 1 else 0:.2f}"
 
@@ -115,29 +139,36 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--peer-seeds", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", choices=("estimators", "training"), default=None)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
+    if options.only != "training":
+        save("compare_gradients", machine("numpy"), estimator_rows())
+    if options.only != "estimators":
+        save_training(options.seeds, options.peer_seeds)
+
+
+def save_training(seeds: int, peer_seeds: int) -> None:
     rows = []
     for method, name in ROWS.items():
-        mine = [ours(method, seed) for seed in range(options.seeds)]
-        peers = [] if method == "dpo-difference" else [peer(method, seed) for seed in range(options.peer_seeds)]
+        mine = [ours(method, seed) for seed in range(seeds)]
+        peers = [] if method == "dpo-difference" else [peer(method, seed) for seed in range(peer_seeds)]
         seconds = statistics.fmean(s for _, s in mine)
         theirs = statistics.fmean(s for _, s in peers) if peers else 0.0
         rows.append(
             {
                 "loss": name,
                 "algonets regret %": mean_and_deviation([r for r, _ in mine]),
-                "algonets, seeds of the peer": mean_and_deviation([r for r, _ in mine[: options.peer_seeds]]),
+                "algonets, seeds of the peer": mean_and_deviation([r for r, _ in mine[:peer_seeds]]),
                 "PyEPO regret %": mean_and_deviation([r for r, _ in peers]) if peers else "",
-                "algonets s": round(seconds, 2),
-                "PyEPO s": round(theirs, 1) if peers else "",
+                "algonets CPU s": round(seconds, 2),
+                "PyEPO CPU s": round(theirs, 1) if peers else "",
                 "ratio": round(theirs / seconds, 1) if peers else "",
             }
         )
-        print(rows[-1], flush=True)
-    about = machine("numpy") | {"PyEPO": "2.2.7 with OR-tools (GLOP)", "seeds of PyEPO": str(options.peer_seeds)}
-    save("gradients", about, rows)
+        about = machine("numpy") | {"PyEPO": "2.2.7 with OR-tools (GLOP)", "seeds of PyEPO": str(peer_seeds)}
+        save("gradients", about, rows)
 
 
 if __name__ == "__main__":

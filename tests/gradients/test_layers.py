@@ -73,7 +73,7 @@ def test_signs_are_kept():
 
 def test_sum_of_gamma_sums_to_gumbel():
     k = 4
-    z = SumOfGamma(k, terms=200).sample((40000, k), generator=rng(), dtype=torch.float64).sum(-1)
+    z = SumOfGamma(k, terms=60).sample((20000, k), generator=rng(), dtype=torch.float64).sum(-1)
     assert abs(z.mean() - 0.5772) < 0.03 and abs(z.var() - math.pi**2 / 6) < 0.06
     half = SumOfGamma(k, 0.5).sample((7, 2), generator=rng())
     assert torch.allclose(2 * half, SumOfGamma(k).sample((7, 2), generator=rng()))
@@ -125,14 +125,14 @@ def test_identity_and_its_projections():
 def test_frank_wolfe_projects_onto_the_hull():
     """The point minus the projection is normal to it: no vertex lies beyond; and the gradient is right."""
     vertices = permutations(4)
-    theta = torch.randn(5, 4, 4, generator=rng(), dtype=torch.float64)
+    theta = torch.randn(2, 4, 4, generator=rng(), dtype=torch.float64)
     for temperature in (0.1, 1.0, 10.0):
         layer = FrankWolfe(matching, temperature)
         mu = layer(theta)
-        assert torch.allclose(mu.sum(-1), torch.ones(5, 4, dtype=torch.float64)) and (mu > -1e-12).all()
+        assert torch.allclose(mu.sum(-1), torch.ones(2, 4, dtype=torch.float64)) and (mu > -1e-12).all()
         normal = (theta / temperature - mu).flatten(1)
         assert (normal @ (vertices.flatten(1).mT) - (normal * mu.flatten(1)).sum(-1, keepdim=True)).max() < 1e-9
-        assert torch.autograd.gradcheck(layer, theta.clone().requires_grad_())
+        assert torch.autograd.gradcheck(layer, theta.clone().requires_grad_(), fast_mode=True)
         y, weights = layer.atoms(theta)
         assert torch.allclose((weights[..., None, None] * y).sum(0), mu) and (weights >= -1e-12).all()
     assert torch.equal(FrankWolfe(matching, 1e-3)(theta).round(decimals=9), matching(theta))  # the hard limit

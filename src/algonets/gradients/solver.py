@@ -100,8 +100,10 @@ class Solver:
         self._kept: OrderedDict[bytes, Tensor] = OrderedDict()
 
     def __call__(self, theta: Tensor, **instance: Any) -> Tensor:
-        """Solve; examples without a solution get zeros."""
-        return self.solve(theta, **instance).solution
+        """Solve; examples without a solution get NaN, which layers and losses mask."""
+        solution, feasible = self.solve(theta, **instance)
+        missing = ~feasible.reshape(*feasible.shape, *(1,) * self.event_dims)
+        return solution.masked_fill(missing, torch.nan) if bool(missing.any()) else solution
 
     def solve(self, theta: Tensor, **instance: Any) -> Answers:
         """Solve ``(*batch, *event)``, and tell which examples have a solution.
