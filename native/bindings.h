@@ -40,6 +40,7 @@ void bind_isotonic(nb::module_& m);
 void bind_softsort(nb::module_& m);
 void bind_hopfield(nb::module_& m);
 void bind_logic(nb::module_& m);
+void bind_circuit(nb::module_& m);
 void bind_render(nb::module_& m);
 void bind_graph(nb::module_& m);
 

@@ -49,6 +49,7 @@ NB_MODULE(_native, m) {
   algonets::bind_softsort(m);
   algonets::bind_hopfield(m);
   algonets::bind_logic(m);
+  algonets::bind_circuit(m);
   algonets::bind_render(m);
   algonets::bind_graph(m);
 }

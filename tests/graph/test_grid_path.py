@@ -105,9 +105,9 @@ def test_other_ends_of_each_example(backend):
 def test_infeasible_examples_are_told_and_leave_the_rest():
     costs = torch.ones(3, 3, 3)
     costs[1, 1] = math.inf
-    with pytest.warns(RuntimeWarning, match="1 of 3 examples have no solution"):
-        paths = GridPath()(costs)
-    assert paths.sum((1, 2)).tolist() == [3, 0, 3]
+    paths, found = GridPath()(costs), GridPath().solve(costs)
+    assert paths[1].isnan().all() and paths[[0, 2]].sum((1, 2)).tolist() == [3, 3]
+    assert found.feasible.tolist() == [True, False, True] and not found.solution[1].any()
 
 
 def test_value_has_the_path_as_gradient():

@@ -1,7 +1,7 @@
 """Solvers on graphs: paths, assignments, trees, tours, cuts, knapsacks.
 
 A solver is called on costs or scores and returns the solution as 0/1 in their shape; ``sense`` tells whether it
-minimises or maximises. By itself it is piecewise constant: ``algonets.gradients`` makes layers of solvers,
+minimises or maximises; an example without a solution is NaN, and :meth:`GraphSolver.solve` flags it. By itself it is piecewise constant: ``algonets.gradients`` makes layers of solvers,
 ``algonets.losses`` losses.
 """
 

@@ -48,7 +48,7 @@ class Assignment(GraphSolver):
     """
 
     sense: Literal["min", "max"]
-    _event_dims = 2
+    event_dims = 2
     _argument = "costs"
 
     def __init__(self, sense: Literal["min", "max"] = "min"):

@@ -58,7 +58,7 @@ class GridPath(GraphSolver):
     """
 
     sense = "min"
-    _event_dims = 2
+    event_dims = 2
     _argument = "costs"
 
     def __init__(

@@ -44,7 +44,7 @@ class Knapsack(GraphSolver):
     """
 
     sense = "max"
-    _event_dims = 1
+    event_dims = 1
     _argument = "values"
     weights: Tensor
 

@@ -58,7 +58,7 @@ class ShortestPath(GraphSolver):
     """
 
     sense = "min"
-    _event_dims = 1
+    event_dims = 1
     _argument = "costs"
     edges: Tensor
     _first: Tensor

@@ -64,6 +64,7 @@ class SoftShortestPath(nn.Module):
         if not isinstance(hard, (GridPath, ShortestPath)):
             reject_type("SoftShortestPath(hard)", "must be a GridPath or a ShortestPath", hard)
         self.hard, self.temperature = hard, as_scale("SoftShortestPath(temperature)", temperature)
+        self.event_dims = hard.event_dims
         self.steps = None if steps is None else check_at_least("SoftShortestPath(steps)", steps, 1)
         if isinstance(hard, ShortestPath) and hard.acyclic:
             require(steps is None, "SoftShortestPath(steps)", "must be None for a graph without cycles", steps)

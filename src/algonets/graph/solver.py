@@ -1,7 +1,6 @@
 """What all solvers share: costs or scores in, a 0/1 solution in their shape out."""
 
 import math
-import warnings
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -40,10 +39,11 @@ class GraphSolver(nn.Module, ABC):
 
     Attributes:
         sense: ``"min"`` for costs, ``"max"`` for scores.
+        event_dims: over how many last dimensions of theta one problem extends.
     """
 
     sense: Literal["min", "max"]
-    _event_dims: ClassVar[int]
+    event_dims: ClassVar[int]
     _argument: ClassVar[str]
 
     @abstractmethod
@@ -57,20 +57,13 @@ class GraphSolver(nn.Module, ABC):
     def forward(self, theta: Tensor, **instance: Any) -> Tensor:
         """Solve, and return the solution alone; see :meth:`solve`.
 
-        A ``RuntimeWarning`` says how many examples have no solution; theirs is all 0.
+        An example without a solution is all NaN, which layers and losses take for "none": no gradient comes from it.
 
         Differentiability: piecewise constant: use a gradient from ``algonets.gradients``.
         """
         solution, feasible = self._run(theta, **instance)
-        if values_visible(feasible) and not bool(feasible.all()):
-            bad = int((~feasible).sum())
-            warnings.warn(
-                f"{type(self).__name__}: {bad} of {feasible.numel()} examples have no solution, theirs is all 0. "
-                "solve(...).feasible tells which.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-        return solution
+        found = feasible.reshape(*feasible.shape, *[1] * self.event_dims)
+        return torch.where(found, solution, math.nan)
 
     def solve(self, theta: Tensor, **instance: Any) -> Solved:
         """Solve, and tell value and feasibility.
@@ -81,7 +74,7 @@ class GraphSolver(nn.Module, ABC):
         Differentiability: ``value`` is piecewise linear, its gradient is the solution.
         """
         solution, feasible = self._run(theta, **instance)
-        dims = tuple(range(-self._event_dims, 0))
+        dims = tuple(range(-self.event_dims, 0))
         # Chosen entries only: 0 times a forbidden inf would be NaN.
         value = torch.where(solution > 0, theta, torch.zeros_like(theta)).sum(dims)
         worst = math.inf if self.sense == "min" else -math.inf
@@ -90,11 +83,11 @@ class GraphSolver(nn.Module, ABC):
     def _run(self, theta: Tensor, **instance: Any) -> tuple[Tensor, Tensor]:
         call = f"{type(self).__name__}({self._argument})"
         check_floating(call, theta)
-        if theta.ndim < self._event_dims:
-            reject(call, f"must have at least {self._event_dims} dimensions", theta)
+        if theta.ndim < self.event_dims:
+            reject(call, f"must have at least {self.event_dims} dimensions", theta)
         self._check(call, theta)
-        batch = theta.shape[: theta.ndim - self._event_dims]
-        flat = flatten_batch(theta.detach(), self._event_dims)
+        batch = theta.shape[: theta.ndim - self.event_dims]
+        flat = flatten_batch(theta.detach(), self.event_dims)
         if flat.dtype not in _WIDE:
             flat = flat.float()
         solution, feasible = self._solve(flat, **instance)

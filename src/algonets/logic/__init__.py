@@ -1,5 +1,6 @@
 """Networks that are logic circuits: trained by gradient descent, run bit-packed."""
 
+from algonets.logic.circuit import Circuit, compile
 from algonets.logic.conv import LogicConv2d
 from algonets.logic.gates import COEFFICIENTS, GATES, TABLES, gate_values
 from algonets.logic.group_sum import GroupSum
@@ -17,6 +18,7 @@ __all__ = [
     "TABLES",
     "AbstractParametrization",
     "Binarize",
+    "Circuit",
     "Fixed",
     "GroupSum",
     "Light4",
@@ -27,6 +29,7 @@ __all__ = [
     "Softmax16",
     "Thermometer",
     "Walsh4",
+    "compile",
     "discretization_gap",
     "draw_wiring",
     "gate_values",

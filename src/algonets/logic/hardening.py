@@ -34,8 +34,9 @@ def harden(network: nn.Module) -> nn.Module:
 
     Example:
         >>> from algonets.logic import LogicLayer
-        >>> harden(LogicLayer(2, 1))(torch.tensor([0.0, 1.0]))  # the residual gate passes its first input
-        tensor([0.])
+        >>> layer = LogicLayer(2, 1, wiring=torch.tensor([[1], [0]]))  # a residual gate passes its first input on
+        >>> harden(layer)(torch.tensor([0.0, 1.0]))
+        tensor([1.])
     """
     if not isinstance(network, nn.Module):
         reject_type("harden(network)", "must be a torch.nn.Module", network)

@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from algonets._core.backend import use_native
-from algonets._core.checks import check_at_least, check_finite, check_floating
+from algonets._core.checks import check_at_least, check_finite, check_floating, check_positive
 from algonets._core.errors import reject, reject_type, require
 from algonets._core.shapes import flatten_batch
 from algonets.distributions import Distribution, Logistic
 from algonets.render import _silhouette_native as kernel
 from algonets.render import _silhouette_reference as reference
+from algonets.render._blend import Values, blend, visible
+from algonets.render._fragments import nearest_faces
+from algonets.render.textures import Texture
 from algonets.tconorms import Probabilistic, TConorm
 
 __all__ = ["Rasterizer"]
@@ -110,6 +113,132 @@ class Rasterizer:
         scale = self._scales(wide, batch)
         result = self._silhouette(wide, scale, ends)
         return result.reshape(*batch, *self.size).to(faces.dtype)
+
+    def nearest(self, faces: Tensor, offsets: Tensor | Sequence[int] | None = None) -> Tensor:
+        """The face that is seen at each pixel: an exact z-buffer, watertight.
+
+        A pixel on the edge of two faces belongs to both, and is decided like any other by depth; of equal depths the
+        first face wins.
+
+        Args:
+            faces: ``(*batch, F, 3, 3)``, with depths.
+            offsets: as of :meth:`silhouette`.
+
+        Returns:
+            int64 ``(*batch, H, W)``: the number of the face in its mesh, or -1.
+
+        Differentiability: none.
+        """
+        flat, batch, ends = self._prepare("Rasterizer.nearest", faces, offsets, (3,))
+        wide = flat.to(_compute_dtype(flat.dtype))
+        return nearest_faces(wide, ends, self.size, self.perspective).reshape(*batch, *self.size)
+
+    def depth(
+        self, faces: Tensor, offsets: Tensor | Sequence[int] | None = None, *, gamma: float | None = None
+    ) -> Tensor:
+        """Depth of what is seen.
+
+        Args:
+            faces: ``(*batch, F, 3, 3)``, with depths.
+            offsets: as of :meth:`silhouette`.
+            gamma: softness of the choice among depths, in their unit: the mean of the depths, weighted by
+                ``F(d) exp(-depth / gamma)``. None for that of the nearest face, exactly.
+
+        Returns:
+            ``(*batch, H, W)``; +inf where no face is near.
+
+        Differentiability: once, in coordinates, depths and, with a gamma, the law's scale; with None, that of the
+            plane of the nearest face.
+        """
+        call = "Rasterizer.depth"
+        flat, batch, ends = self._prepare(call, faces, offsets, (3,))
+        wide = flat.to(_compute_dtype(flat.dtype))
+        result, some = self._blend(call, wide, batch, ends, gamma, lambda _, __, depth: depth.unsqueeze(-1))
+        return result.squeeze(-1).masked_fill(~some, math.inf).reshape(*batch, *self.size).to(faces.dtype)
+
+    def shade(
+        self,
+        faces: Tensor,
+        colours: Tensor | Texture,
+        offsets: Tensor | Sequence[int] | None = None,
+        *,
+        gamma: float | None = 1e-2,
+        background: float | Tensor = 0.0,
+    ) -> Tensor:
+        """An image in colours.
+
+        ``S C + (1 - S) background``, with S the soft silhouette, and C the mean of the faces' colours weighted by
+        ``F(d) exp(-depth / gamma)``. As scale and gamma go to 0 it becomes the hard image, which None gives exactly.
+
+        Args:
+            faces: ``(*batch, F, 3, 3)``, with depths.
+            colours: one for each face ``(*batch, F, C)``, or for each corner ``(*batch, F, 3, C)``; or a texture.
+            offsets: as of :meth:`silhouette`.
+            gamma: as of :meth:`depth`.
+            background: number, or colour ``(C)``.
+
+        Returns:
+            ``(*batch, H, W, C)``.
+
+        Raises:
+            TypeError: if a tensor is not floating.
+            ValueError: if shapes do not fit, or gamma is not positive.
+
+        Differentiability: once, in coordinates, depths, colours, textures, and, with a gamma, the law's scale.
+        Cost: O(pixels near the faces) time and memory.
+        References: Liu, Li, Chen, Li 2019, Soft Rasterizer; background and normalisation are ours.
+        """
+        call = "Rasterizer.shade"
+        flat, batch, ends = self._prepare(call, faces, offsets, (3,))
+        wide = flat.to(_compute_dtype(flat.dtype))
+        values = self._values(call, colours, faces, wide.dtype)
+        result, some = self._blend(call, wide, batch, ends, gamma, values)
+        result = result.reshape(*batch, *self.size, result.shape[-1])
+        if gamma is None:
+            cover = some.reshape(*batch, *self.size).to(result.dtype)
+        else:
+            cover = self._silhouette(self._before_camera(wide), self._scales(wide, batch), ends)
+        cover = cover.reshape(*batch, *self.size, 1)
+        behind = background.to(result) if isinstance(background, Tensor) else background
+        return (result * cover + (1 - cover) * behind).to(faces.dtype)
+
+    def _blend(
+        self,
+        call: str,
+        faces: Tensor,
+        batch: tuple[int, ...],
+        ends: list[int],
+        gamma: float | None,
+        values: Values,
+    ) -> tuple[Tensor, Tensor]:
+        if gamma is None:
+            return visible(faces, ends, self.size, self.perspective, values)
+        check_positive(f"{call}(gamma=...)", gamma, "Use gamma=None for the nearest face alone.")
+        scale = self._scales(faces, batch)
+        if not isinstance(scale, Tensor):
+            scale = faces.new_full((_product(batch),), scale)
+        options = (self.distribution, self.squared, self._cut, self.perspective, gamma)
+        return blend(faces, scale, ends, self.size, *options, values)
+
+    def _values(self, call: str, colours: Tensor | Texture, faces: Tensor, dtype: torch.dtype) -> Values:
+        """How a fragment gets its colour."""
+        given = colours.uv if isinstance(colours, Texture) else check_floating(f"{call}(colours)", colours)
+        lead = faces.shape[:-2]
+        corners = given.ndim == len(lead) + 2 and given.shape[-2] == 3
+        if not corners:
+            good = given.ndim == len(lead) + 1 and given.ndim > 1
+            require(good, f"{call}(colours)", "must be (*batch, F, C) or (*batch, F, 3, C)", given)
+        rest = given.shape[given.ndim - (2 if corners else 1) :]
+        try:
+            flat = given.to(dtype).expand(*lead, *rest).reshape(-1, *rest)
+        except RuntimeError:
+            reject(f"{call}(colours)", f"must fit the faces {tuple(lead)}", given)
+        if not corners:
+            return lambda face, _, __: flat[face]
+        mix = lambda face, weights: (weights.unsqueeze(-1) * flat[face]).sum(1)  # noqa: E731
+        if isinstance(colours, Texture):
+            return lambda face, weights, _: colours.sample(mix(face, weights)).to(dtype)
+        return lambda face, weights, _: mix(face, weights)
 
     def _silhouette(self, flat: Tensor, scale: float | Tensor, ends: list[int]) -> Tensor:
         """``(B, F, 3, 2)`` with B or M scales to ``(B, M, H, W)``."""

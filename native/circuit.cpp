@@ -1,0 +1,83 @@
+// The bit-packed run of a circuit: pack 512 samples (or a multiple), run the gates level by level, count the groups.
+
+#include "circuit.h"
+
+#include "circuit/count.h"
+#include "circuit/pack.h"
+
+namespace algonets {
+namespace ALGONETS_ISA {
+namespace {
+
+// Words of 64 samples a slot: eight fill a cache line; small programs take more at once, to spread the decoding.
+template <int W, class F> ALGONETS_INLINE void gates(const CircuitProgram& p, const CircuitProgram::Run& run, u64* slots, F f) {
+  const std::uint32_t *a = p.a.data(), *b = p.b.data(), *out = p.out.data();
+  for (std::int64_t g = run.begin; g < run.end; ++g) {
+    const u64 *x = slots + std::size_t(a[g]) * W, *y = slots + std::size_t(b[g]) * W;
+    u64* to = slots + std::size_t(out[g]) * W;
+#pragma omp simd aligned(x, y, to : 64)
+    for (int k = 0; k < W; ++k) to[k] = f(x[k], y[k]);
+  }
+}
+
+template <int W> void run_gates(const CircuitProgram& p, u64* slots) {
+  for (const auto& run : p.runs) {
+    switch (run.operation) {
+      case kAnd: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & y; }); break;
+      case kAndNot: gates<W>(p, run, slots, [](u64 x, u64 y) { return ~x & y; }); break;
+      case kOr: gates<W>(p, run, slots, [](u64 x, u64 y) { return x | y; }); break;
+      default: gates<W>(p, run, slots, [](u64 x, u64 y) { return x ^ y; }); break;
+    }
+  }
+}
+
+template <int W> void count_groups(const CircuitProgram& p, const u64* slots, std::int64_t start, std::int64_t samples, std::int32_t* scores) {
+  bitsv planes[kPlanes];
+  alignas(64) std::int16_t counts[kPieceBits];
+  const char* base = reinterpret_cast<const char*>(slots);
+  for (std::int64_t offset = 0; offset < W * 8; offset += ALGONETS_BYTES) {
+    const std::int64_t first = start + offset * 8, have = std::min<std::int64_t>(kPieceBits, samples - first);
+    if (have <= 0) break;
+    for (std::int64_t k = 0; k < p.groups; ++k) {
+      std::int32_t* to = scores + first * p.groups + k;
+      for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] = p.base[k];
+      for (int sign = 0; sign < 2; ++sign) {
+        const auto& list = sign ? p.minus[k] : p.plus[k];
+        const std::int64_t size = std::int64_t(list.size());
+        for (std::int64_t at = 0; at < size; at += kSegment) {
+          const std::int64_t n = std::min(kSegment, size - at);
+          const int used = planes_of(n);
+          count_planes(base, W * 8, offset, list.data() + at, n, planes, used);
+          std::memset(counts, 0, sizeof counts);
+          for (int q = 0; q < used; ++q) add_plane(counts, planes[q], std::int16_t(sign ? -(1 << q) : 1 << q));
+          for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] += counts[i];
+        }
+      }
+    }
+  }
+}
+
+template <int W> void run_wide(const CircuitProgram& p, const CircuitSource& source, std::int32_t* scores, std::int64_t begin, std::int64_t end) {
+  Scratch<u64> slots(p.slots * W);
+  std::memset(slots + p.inputs * W, 0, W * 8);
+  const std::int64_t stop = std::min(end * 512, source.samples);
+  for (std::int64_t start = begin * 512; start < stop; start += 64 * W) {
+    pack(source, start, W, slots.data, W);
+    run_gates<W>(p, slots.data);
+    count_groups<W>(p, slots.data, start, stop, scores);
+  }
+}
+
+void run(const CircuitProgram& p, const CircuitSource& source, std::int32_t* scores, std::int64_t begin, std::int64_t end) {
+  // Wide slots while they stay in the first-level cache and there are samples for them.
+  if (p.slots * 256 <= 32 * 1024 && (end - begin) >= 4) run_wide<32>(p, source, scores, begin, end);
+  else run_wide<8>(p, source, scores, begin, end);
+}
+
+}  // namespace
+
+extern const CircuitKernels circuit;
+const CircuitKernels circuit = {run};
+
+}  // namespace ALGONETS_ISA
+}  // namespace algonets
