@@ -13,5 +13,13 @@ EXPERIMENTS = {
     "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
+    "newton-loss": "algonets.experiments.training:NewtonLossExperiment",
+    "natural-gradient": "algonets.experiments.training:NaturalGradientExperiment",
+    "isaac": "algonets.experiments.training:IsaacExperiment",
+    "online-memory": "algonets.experiments.training:OnlineMemoryExperiment",
+    "noise": "algonets.experiments.training:NoiseExperiment",
+    "compress": "algonets.experiments.training:CompressExperiment",
+    "structure": "algonets.experiments.training:StructureExperiment",
+    "domain-adversary": "algonets.experiments.training:DomainAdversaryExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""

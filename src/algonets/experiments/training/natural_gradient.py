@@ -79,7 +79,7 @@ class NaturalGradientExperiment(Study):
             outputs = model(data.x)
             return functional.cross_entropy(outputs, data.y), outputs
 
-        begin = time.perf_counter()
+        begin = time.process_time()
         if name in ("gd", "adam"):
             kind = torch.optim.SGD if name == "gd" else torch.optim.Adam
             optimizer: Any = kind(model.parameters(), rate)
@@ -97,7 +97,7 @@ class NaturalGradientExperiment(Study):
             else:
                 optimizer = KFAC(model, law, damping=1e-2, adaptive=True, line_search=search)
             losses = [optimizer.step(closure).item() for _ in range(self.steps)]
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         with torch.no_grad():
             losses.append(closure()[0].item())
         return {"loss": losses, "seconds": seconds, "test": accuracy(model, data.test_x, data.test_y)}
