@@ -13,7 +13,6 @@ from algonets.training import (
     BayesianLinear,
     description_length,
     gradual_pruning,
-    make_permanent,
     prune_magnitude,
     prune_random,
     round_weights,
@@ -73,8 +72,7 @@ class CompressExperiment(Study):
     def measure(self, seed: int) -> dict[str, Any]:
         """Train once, prune in several ways."""
         generator = torch.Generator().manual_seed(seed)
-        inputs = self.samples.x.shape[1]
-        dense = perceptron(inputs, 300, 100, 10, activation=nn.ReLU)
+        dense = self._network()
         self._fit(dense, self.epochs, generator)
         found = {"one shot": self._judge(prune_magnitude(copy.deepcopy(dense), self.amount))}
         for name in ("magnitude", "random"):
@@ -88,6 +86,9 @@ class CompressExperiment(Study):
         found["dense"] = self._judge(dense)
         found["bayes"] = self._bayes(generator)
         return {"methods": {name: found[name] for name in TITLES}, "one shot by level": curve}
+
+    def _network(self) -> nn.Sequential:
+        return perceptron(self.samples.x.shape[1], 300, 100, 10, activation=nn.ReLU)
 
     @property
     def _test(self) -> tuple[Tensor, Tensor]:
@@ -133,7 +134,12 @@ class CompressExperiment(Study):
         return {"test": score, "rounded": accuracy(model, *self._test), "gone": 100 * zeros, "kbit": bits / 1000}
 
     def _judge(self, model: nn.Module) -> dict[str, float]:
-        final = make_permanent(copy.deepcopy(model))
+        final = self._network()  # masked weights are no leaves: a module that has them cannot be copied
+        with torch.no_grad():
+            for layer, pruned in zip(final, model.children(), strict=True):
+                if isinstance(layer, nn.Linear):
+                    layer.weight.copy_(pruned.weight)
+                    layer.bias.copy_(pruned.bias)
         score, gone = accuracy(final, *self._test), 100 * sparsity(final)
         round_weights(final, STEP)
         bits = description_length(final, STEP).bits
@@ -163,11 +169,15 @@ class CompressExperiment(Study):
             TITLES.items(), ("black", "#1f3b73", "#d9902f", "#c0392b", "#3d9970"), strict=True
         ):
             found, spread = mean["methods"][name], deviation["methods"][name]
-            left.errorbar(found["kbit"], found["rounded"], spread["rounded"], spread["kbit"], "o", color=colour, label=title)
+            left.errorbar(
+                found["kbit"], found["rounded"], spread["rounded"], spread["kbit"], "o", color=colour, label=title
+            )
         left.set(xlabel="kilobits", xscale="log", ylabel="test accuracy of rounded weights, %")
         left.legend(frameon=False, fontsize=7, loc="lower right")
         curve, spread = mean["one shot by level"], deviation["one shot by level"]
-        right.errorbar([100 * float(k) for k in curve], list(curve.values()), list(spread.values()), fmt="o-", color="#d9902f")
+        right.errorbar(
+            [100 * float(k) for k in curve], list(curve.values()), list(spread.values()), fmt="o-", color="#d9902f"
+        )
         right.axhline(mean["methods"]["dense"]["test"], color="black", lw=0.8)
         right.set(xlabel="removed at once by magnitude, %", ylabel="test accuracy, %", title="Without training after")
 

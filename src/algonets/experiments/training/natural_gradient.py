@@ -135,4 +135,3 @@ class NaturalGradientExperiment(Study):
         left.set(xlabel="steps", ylabel="training loss", title="By steps")
         right.set(xlabel="ms", title="By time")
         left.legend(frameon=False, fontsize=8)
-

@@ -113,7 +113,9 @@ class PathTask:
         self.layer = Perturbed(self.solver, distributions.Gaussian(0.5), samples=samples)
         generator = torch.Generator().manual_seed(99)
         self._map = torch.randn(features, generator=generator)
-        self._parts = {name: self._draw(n, k) for k, (name, n) in enumerate((("train", 400), ("validation", 200), ("test", 500)))}
+        self._parts = {
+            name: self._draw(n, k) for k, (name, n) in enumerate((("train", 400), ("validation", 200), ("test", 500)))
+        }
 
     def _draw(self, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         generator = torch.Generator().manual_seed(seed)

@@ -47,7 +47,7 @@ class OnlineMemoryExperiment(Study):
         streams: int = 50,
         steps: int = 5000,
         balance_steps: int = 20_000,
-        long_steps: int = 1_000_000,
+        long_steps: int = 200_000,
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
     ):

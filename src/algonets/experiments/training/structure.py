@@ -138,7 +138,9 @@ class StructureExperiment(Study):
         biases = [layer.bias.detach() for layer in layers]
         if prior is not None:
             return [*ends, *biases, prior.shared.detach(), torch.stack(prior.differences).detach()]
-        weights = [layer.effective_weight() if isinstance(layer, L0Linear) else layer.weight.detach() for layer in layers]
+        weights = [
+            layer.effective_weight() if isinstance(layer, L0Linear) else layer.weight.detach() for layer in layers
+        ]
         return [*ends, *biases, torch.stack(weights)]
 
     def _round(self, model: Residual, prior: SelfSimilarity | None) -> None:
@@ -182,7 +184,9 @@ class StructureExperiment(Study):
         colours = ("black", "#c0392b", "#d9902f", "#1f3b73", "#3d9970")
         for (name, title), colour in zip(TITLES.items(), colours, strict=True):
             found, spread = mean[name], deviation[name]
-            left.errorbar(found["kbit"], found["rounded"], spread["rounded"], spread["kbit"], "o", color=colour, label=title)
+            left.errorbar(
+                found["kbit"], found["rounded"], spread["rounded"], spread["kbit"], "o", color=colour, label=title
+            )
             if name in ("similar", "edges", "neurons"):
                 right.plot([100 * k for k in found["kept"]], color=colour, label=title)
         left.set(xlabel="kilobits", ylabel="test accuracy of rounded weights, %")
