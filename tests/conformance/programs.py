@@ -369,15 +369,19 @@ def path_sums(score):
     return torch.logsumexp(every, 0), every.max()
 
 
+def all_sequences(x):
+    """Return the log-sum and the maximum of lattices of all label sequences."""
+    whole = isinstance(x, torch.Tensor)
+    lattice = dp.Lattice.from_scores(x.reshape(-1, 3, 2) if whole else x)
+    return lattice.forward().reshape(x.shape[:-2]), lattice.max().reshape(x.shape[:-2])
+
+
 NO_MAP = "documented: automata are built on the host, from numbers of states and arcs"
 register(
     Operation(
         name="dp.Lattice.forward",
         summary="Sum and best path over all paths of weighted automata",
-        function=lambda x: (
-            dp.Lattice.from_scores(x.reshape(-1, 3, 2)).forward().reshape(x.shape[:-2]),
-            dp.Lattice.from_scores(x.reshape(-1, 3, 2)).max().reshape(x.shape[:-2]),
-        ),
+        function=all_sequences,
         arguments=(scores("Lattice.from_scores(scores)"),),
         inputs=lambda g, dtype, batch: (normal(g, dtype, *batch, 3, 2),),
         differentiability="piecewise linear",

@@ -176,11 +176,13 @@ class Lattice:
         """Return acceptors of all label sequences, from scores ``(T, S)`` or ``(B, T, S)`` of the labels of frames."""
         scores = check_floating("Lattice.from_scores(scores)", scores)
         require(scores.ndim in (2, 3), "Lattice.from_scores(scores)", "must have shape (T, S) or (B, T, S)", scores)
+        check_finite_or_minus_inf("Lattice.from_scores(scores)", scores)
         batch = scores if scores.ndim == 3 else scores.unsqueeze(0)
         steps, symbols = batch.shape[1:]
         sizes = [steps] * len(batch) if lengths is None else lengths.reshape(-1).tolist()
         members = [Graph(n + 1, [(t, t + 1, s, s) for t in range(n) for s in range(symbols)], [0], [n]) for n in sizes]
-        weight = torch.cat([row[:n].reshape(-1) for row, n in zip(batch, sizes, strict=True)])
+        rows = [row[:n].reshape(-1) for row, n in zip(batch, sizes, strict=True)]
+        weight = torch.cat([batch.new_zeros(0), *rows])
         return cls._make(members, weight, weight.new_zeros(len(members)))
 
     # ---- what it holds ---------------------------------------------------------------------------------------------
@@ -465,6 +467,8 @@ class Lattice:
 
     def _reference(self, semiring: Semiring, weight: torch.Tensor, final: torch.Tensor) -> torch.Tensor:
         """(B,) elements, a level of states at a time."""
+        if not self._graphs:
+            return semiring.full(semiring.zero, (0,), semiring.lift(weight))
         order, (start, _, ends, owner) = self._order(), self._ends()
         device = weight.device
         lifted = semiring.lift(torch.cat([weight, weight.new_full((1,), -math.inf)]))  # the last is padding
@@ -491,6 +495,8 @@ class Lattice:
     def _solve(self, maximum: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(B,) values, (A,) marginals of arcs and (F,) of final states; indicators of the best path."""
         weight, final = self._weight.detach(), self._final.detach()
+        if not self._graphs:
+            return weight.new_zeros(0), torch.zeros_like(weight), torch.zeros_like(final)
         if use_native("Lattice", weight):
             return self._kernel(weight, final, maximum, True)
 
@@ -528,7 +534,7 @@ class Lattice:
         return value, by_arc, places[ends] * share
 
     def _run(self) -> torch.Tensor:
-        if use_native("Lattice", self._weight):
+        if self._graphs and use_native("Lattice", self._weight):
             return _Sum.apply(self._weight, self._final, self)  # pyright: ignore[reportReturnType]
         return self._reference(Log(), self._weight, self._final)
 
