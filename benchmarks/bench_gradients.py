@@ -77,7 +77,7 @@ def peer(method: str, seed: int) -> tuple[float, float]:
     start = time.process_time()
     data = pyepo.data.dataset.optDataset(problem, before.features.numpy(), before.costs.numpy())
     loss = peer_loss(pyepo, method, problem, data)
-    optimizer = torch.optim.Adam(model.parameters(), RATE)
+    optimizer = torch.optim.Adam(model.parameters(), RATE, fused=True)
     numpy.random.seed(seed)
     for _ in range(EPOCHS):
         for x, c, w, _z in torch.utils.data.DataLoader(data, BATCH, shuffle=True):
