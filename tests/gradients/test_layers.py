@@ -232,8 +232,14 @@ def test_pushforward_errors():
 
 @pytest.mark.parametrize(
     "layer",
-    [Perturbed(argmax, Gaussian(), 4), Perturbed(argmax, Gaussian(), 4, "score"), Interpolated(topk, 3.0)]
-    + [ImplicitMLE(argmax, 2, 3.0), Identity(argmax), FrankWolfe(argmax)],
+    [
+        Perturbed(argmax, Gaussian(), 4),
+        Perturbed(argmax, Gaussian(), 4, "score"),
+        Interpolated(topk, 3.0),
+        ImplicitMLE(argmax, 2, 3.0),
+        Identity(argmax),
+        FrankWolfe(argmax),
+    ],
 )
 def test_layers_compose_with_functional_transforms(layer):
     """A gradient inside ``torch.func.grad`` is the same; that of a batch is that of its examples."""
