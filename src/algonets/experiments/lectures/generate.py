@@ -42,10 +42,10 @@ class GenerateExperiment(AbstractExperiment):
     def __init__(
         self,
         data: DigitData = "digits",
-        steps: int = 3000,
-        batch_size: int = 64,
+        steps: int = 2500,
+        batch_size: int = 48,
         latent: int = 32,
-        width: int = 32,
+        width: int = 24,
         train_size: int = 20000,
         test_size: int = 5000,
         **common: Any,
