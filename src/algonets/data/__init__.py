@@ -11,6 +11,7 @@ from algonets.data.cifar10 import Cifar10
 from algonets.data.digits import Digits
 from algonets.data.idx import read_idx
 from algonets.data.location import cache_dir, locate
+from algonets.data.meshes import Meshes, MeshViews, soft_ras_views
 from algonets.data.mnist import Mnist
 from algonets.data.numbers import NumberBatch, NumberSets
 from algonets.data.ocr_letters import OcrLetters
@@ -29,6 +30,8 @@ __all__ = [
     "DatasetCorrupt",
     "DatasetUnavailable",
     "Digits",
+    "MeshViews",
+    "Meshes",
     "Mnist",
     "NumberBatch",
     "NumberSets",
@@ -44,4 +47,5 @@ __all__ = [
     "download",
     "locate",
     "read_idx",
+    "soft_ras_views",
 ]
