@@ -13,5 +13,7 @@ EXPERIMENTS = {
     "relax-sort": "algonets.experiments.relax:RelaxSortExperiment",
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
+    "render-shape": "algonets.experiments.render_shape:RenderShapeExperiment",
+    "render-pose": "algonets.experiments.render_pose:RenderPoseExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""
