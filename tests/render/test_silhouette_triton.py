@@ -41,6 +41,29 @@ def test_in_the_interpreter():
     assert " passed" in done.stdout and "failed" not in done.stdout
 
 
+@pytest.mark.skipif(INTERPRETED, reason="compiles the programs, which the interpreter does not have")
+@pytest.mark.parametrize("dtype", ["fp32", "fp64"])
+def test_compiles_for_a_gpu(dtype, tmp_path, monkeypatch):
+    """The programs become machine code of one precision, without spilled registers."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    from triton import compile as build
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    programs = gpu._kernels()
+    for name, law, fold, squared in (("forward_kernel", 1, 3, True), ("backward_kernel", 2, 0, False)):
+        program = getattr(programs, name)
+        fixed = {"LAW": law, "FOLD": fold, "SQUARED": squared, **gpu._TILE}
+        kinds = dict.fromkeys(("total", "meshes", "height", "width"), "i32") | dict.fromkeys(
+            ("ends", "mesh_of"), "*i64"
+        )
+        kinds |= dict.fromkeys(fixed, "constexpr")
+        signature = {arg: kinds.get(arg, f"*{dtype}") for arg in program.arg_names}
+        built = build(ASTSource(program, signature, fixed), target=GPUTarget("cuda", 90, 32))
+        assert "ld.local" not in built.asm["ptx"] and "st.local" not in built.asm["ptx"]
+        assert "arith.truncf" not in built.asm["ttir"]
+
+
 def test_what_it_has():
     assert len(LAWS) == 13 and not gpu.has(Logistic(), tconorms.Max())
     assert not gpu.available(torch.zeros(1, 1, 3, 2), Logistic(), tconorms.Probabilistic(), 1.0)

@@ -15,5 +15,7 @@ EXPERIMENTS = {
     "topk": "algonets.experiments.topk:TopKExperiment",
     "render-shape": "algonets.experiments.render_shape:RenderShapeExperiment",
     "render-pose": "algonets.experiments.render_pose:RenderPoseExperiment",
+    "relax-silhouette": "algonets.experiments.relax_silhouette:RelaxSilhouetteExperiment",
+    "render-reconstruct": "algonets.experiments.render_reconstruct:RenderReconstructExperiment",
 }
 """Subcommand of ``algonets train`` -> ``module:class``; the class takes typed options and has ``run()``."""
