@@ -36,8 +36,9 @@ def test_deformation_learns():
     cameras = ring_of_cameras(4, (0.0, 40.0))
     targets = hard_silhouettes(load_shape("torus", None), cameras, 20)
     start = icosphere(1).with_vertices(0.6 * icosphere(1).vertices)
-    law = lambda width: Logistic(width)  # noqa: E731
-    found = deform(start, targets, cameras, law, tconorms.Probabilistic(), steps=40, learning_rate=0.03, snapshots=3)
+    found = deform(
+        start, targets, cameras, Logistic, tconorms.Probabilistic(), steps=40, learning_rate=0.03, snapshots=3
+    )
     assert score(found.mesh, targets, cameras) > score(start, targets, cameras) + 15
     assert len(found.snapshots) == 3 and len(found.losses) == 40
 
@@ -69,7 +70,7 @@ def test_angles():
 def test_a_pose_is_recovered():
     truth, start = torch.tensor([[20.0, 60.0]]), torch.tensor([[5.0, 75.0]])
     targets = hard_silhouettes(boxes(), Camera.look_at(4.0, truth[:, 0], truth[:, 1]), 24)
-    found = recover(boxes(), targets, start, lambda width: Logistic(width), tconorms.Probabilistic(), steps=50)
+    found = recover(boxes(), targets, start, Logistic, tconorms.Probabilistic(), steps=50)
     assert float(apart(found, truth)) < 5 < float(apart(start, truth))
 
 

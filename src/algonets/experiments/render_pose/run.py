@@ -136,8 +136,8 @@ def _draw(path: Any, results: dict[str, Any], shape: str) -> None:
         places = [j + 0.38 * (k - 0.5) for j in range(len(results))]
         axes.barh(places, values, 0.36, color=colour, label=f"start {span} degrees off")
     axes.set_yticks(range(len(results)), list(results))
-    axes.invert_yaxis()
+    axes.set_ylim(len(results) - 0.4, -0.6)
     axes.set(xlabel=f"poses of {shape} found within {SUCCESS:.0f} degrees, %", xlim=(0, 100))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2)
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.07), ncols=2)
     figure.savefig(path)
