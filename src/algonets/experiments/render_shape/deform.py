@@ -35,7 +35,7 @@ def deform(
     steps: int = 300,
     learning_rate: float = 0.01,
     widths: tuple[float, float] = (0.03, 0.003),
-    laplacian: float = 1.0,
+    laplacian: float = 3.0,
     flattening: float = 0.001,
     views: int | None = None,
     snapshots: int = 0,

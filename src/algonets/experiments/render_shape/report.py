@@ -26,18 +26,19 @@ def picture(mesh: Mesh, azimuth: float, size: int = 160, elevation: float = 20.0
 
 
 def save_shapes(path: Path, pictures: dict[str, tuple[Mesh, Mesh]], results: dict[str, Any]) -> None:
-    """The truth beside what was found, from three sides each."""
+    """The truth above what was found, from three sides."""
     import matplotlib.figure
 
     sides = (30.0, 150.0, 270.0)
-    figure = matplotlib.figure.Figure(figsize=(10, 1.9 * len(pictures)), layout="constrained", dpi=110)
-    grid = figure.subplots(len(pictures), 6, squeeze=False)
-    for line, (name, meshes) in zip(grid, pictures.items(), strict=True):
-        for axes, (mesh, side) in zip(line, [(mesh, side) for mesh in meshes for side in sides], strict=True):
-            axes.imshow(picture(mesh, side).numpy())
-            axes.axis("off")
-        line[1].set_title(f"{name}: truth", fontsize=9)
-        line[4].set_title(f"found, held-out IoU {results[name]['held_out_iou']:.1f} %", fontsize=9)
+    figure = matplotlib.figure.Figure(figsize=(6, 4.4 * len(pictures)), layout="constrained", dpi=110)
+    grid = figure.subplots(2 * len(pictures), 3, squeeze=False)
+    for k, (name, meshes) in enumerate(pictures.items()):
+        for row, (mesh, word) in enumerate(zip(meshes, ("truth", "found"), strict=True)):
+            for axes, side in zip(grid[2 * k + row], sides, strict=True):
+                axes.imshow(picture(mesh, side).numpy())
+                axes.axis("off")
+            score = f", held-out IoU {results[name]['held_out_iou']:.1f} %" if row else ""
+            grid[2 * k + row][1].set_title(f"{name}: {word}{score}", fontsize=9)
     figure.savefig(path)
 
 
