@@ -13,6 +13,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 import algonets
 from algonets import distributions
 from algonets.cli.bench import bench
+from algonets.cli.circuit import Format, export_circuit, run_circuit
 from algonets.cli.doctor import doctor
 from algonets.cli.listing import show_list
 from algonets.cli.read import read
@@ -106,6 +107,14 @@ def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> in
         return 0
     if config.command == "read":
         return read(Path(config.read.image), Path(config.read.checkpoint), config.read.letters, config.read.best)
+    if config.command == "export":
+        given = config.export.circuit
+        return export_circuit(
+            Path(given.circuit), given.format, None if given.output is None else Path(given.output), given.name
+        )
+    if config.command == "run":
+        given = config.run.circuit
+        return run_circuit(Path(given.circuit), Path(given.input), None if given.output is None else Path(given.output))
     if config.command == "bench":
         return bench(config.bench.threads)
     return {"list": show_list, "doctor": doctor}[config.command]()
@@ -147,9 +156,30 @@ def build_parser() -> tuple[jsonargparse.ArgumentParser, dict[str, Any]]:
     reader.add_argument("--best", type=int, default=5, help="How many readings to show.")
     commands.add_subcommand("read", reader, help="read the word in an image")
 
+    _add_circuits(commands)
     commands.add_subcommand("list", jsonargparse.ArgumentParser(), help="what is in the library")
     commands.add_subcommand("doctor", jsonargparse.ArgumentParser(), help="is everything installed, which backend runs")
     measure = jsonargparse.ArgumentParser(description="Time the native kernels against the plain-torch reference.")
     measure.add_argument("--threads", type=int, default=1, help="Threads of both.")
     commands.add_subcommand("bench", measure, help="native kernels against plain torch")
     return parser, experiments
+
+
+def _add_circuits(commands: Any) -> None:
+    """Add what is done with circuit files."""
+    exporter = jsonargparse.ArgumentParser(description="Write something trained in another format.")
+    commands.add_subcommand("export", exporter, help="a circuit as C, Verilog, BLIF or AIGER")
+    circuit = jsonargparse.ArgumentParser(description="Write a circuit file in another format.")
+    circuit.add_argument("circuit", type=str, help="File of Circuit.save, such as circuit.bin of a run.")
+    circuit.add_argument("--format", type=Format, required=True, help="The format.")
+    circuit.add_argument("--output", type=str | None, default=None, help="File; by default beside the circuit.")
+    circuit.add_argument("--name", type=str, default="circuit", help="Of the module or the functions.")
+    exporter.add_subcommands(dest="what", required=True).add_subcommand("circuit", circuit, help="a logic circuit")
+
+    runner = jsonargparse.ArgumentParser(description="Run something trained.")
+    commands.add_subcommand("run", runner, help="a circuit on the rows of an array")
+    circuit = jsonargparse.ArgumentParser(description="Run a circuit file; prints the class of each row.")
+    circuit.add_argument("circuit", type=str, help="File of Circuit.save, such as circuit.bin of a run.")
+    circuit.add_argument("--input", type=str, required=True, help=".npy file of rows as the network takes them.")
+    circuit.add_argument("--output", type=str | None, default=None, help=".npy file for the counts of the classes.")
+    runner.add_subcommands(dest="what", required=True).add_subcommand("circuit", circuit, help="a logic circuit")

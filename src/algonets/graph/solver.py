@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -80,7 +81,7 @@ class GraphSolver(nn.Module, ABC):
         worst = math.inf if self.sense == "min" else -math.inf
         return Solved(solution, torch.where(feasible, value, worst), feasible)
 
-    def _run(self, theta: Tensor, **instance: Any) -> tuple[Tensor, Tensor]:
+    def _run(self, theta: Tensor, solve: Callable | None = None, **instance: Any) -> tuple[Tensor, Tensor]:
         call = f"{type(self).__name__}({self._argument})"
         check_floating(call, theta)
         if theta.ndim < self.event_dims:
@@ -90,7 +91,7 @@ class GraphSolver(nn.Module, ABC):
         flat = flatten_batch(theta.detach(), self.event_dims)
         if flat.dtype not in _WIDE:
             flat = flat.float()
-        solution, feasible = self._solve(flat, **instance)
+        solution, feasible = (solve or self._solve)(flat, **instance)
         return solution.reshape(theta.shape).to(theta.dtype), feasible.reshape(batch)
 
 

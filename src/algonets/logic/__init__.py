@@ -2,6 +2,10 @@
 
 from algonets.logic.circuit import Circuit, compile
 from algonets.logic.conv import LogicConv2d
+from algonets.logic.export_c import to_c
+from algonets.logic.export_netlists import to_aiger, to_blif
+from algonets.logic.export_onnx import to_onnx
+from algonets.logic.export_verilog import to_testbench, to_verilog
 from algonets.logic.gates import COEFFICIENTS, GATES, TABLES, gate_values
 from algonets.logic.group_sum import GroupSum
 from algonets.logic.hardening import discretization_gap, harden
@@ -34,4 +38,10 @@ __all__ = [
     "draw_wiring",
     "gate_values",
     "harden",
+    "to_aiger",
+    "to_blif",
+    "to_c",
+    "to_onnx",
+    "to_testbench",
+    "to_verilog",
 ]

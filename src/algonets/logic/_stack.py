@@ -5,6 +5,8 @@ layers in a row, their ``widths``, and ``groups``: 0 gives the last layer ``(B, 
 parts of it, ``(B, groups)``.
 """
 
+import importlib
+
 import torch
 from torch import Tensor
 from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
@@ -31,10 +33,14 @@ def reference(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, wi
 
 def stack(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, widths: list[int], groups: int = 0) -> Tensor:
     """Run a stack of layers on whichever backend has it."""
-    if x.shape[0] and not x.is_cuda and not plain(x, coefficients) and use_native("LogicLayer(x)", x, coefficients):
-        from algonets.logic import _stack_native
-
-        return _stack_native.stack(x, coefficients, first, second, widths, groups)
+    if not plain(x, coefficients):
+        if x.is_cuda:
+            triton = importlib.import_module("algonets.logic._stack_triton")
+            if triton.available(x):
+                return triton.stack(x, coefficients, first, second, widths, groups)
+        elif x.shape[0] and use_native("LogicLayer(x)", x, coefficients):
+            native = importlib.import_module("algonets.logic._stack_native")
+            return native.stack(x, coefficients, first, second, widths, groups)
     return reference(x, coefficients, first, second, widths, groups)
 
 

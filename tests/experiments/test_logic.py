@@ -1,0 +1,97 @@
+"""The logic experiment: small runs, rules that can be read, what is refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from algonets import logic
+from algonets.experiments._training import RunError
+from algonets.experiments.logic import LogicExperiment
+from algonets.experiments.logic.baselines import baselines
+from algonets.experiments.logic.report import save_graph
+from algonets.experiments.logic.rule import find_rule, formula
+from algonets.experiments.logic.tasks import DATA, Task, load, preset
+
+DATA_DIR = Path(os.environ.get("ALGONETS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+
+
+def xor_task() -> Task:
+    numbers = torch.arange(16)
+    bits = (numbers[:, None] >> torch.arange(4) & 1).to(torch.uint8)
+    labels = (bits[:, 0] ^ bits[:, 2]).long()
+    return Task(bits, labels, bits, labels, 2, ("p", "q", "r", "s"))
+
+
+def test_a_run_on_digits(tmp_path):
+    pytest.importorskip("sklearn")
+    found = LogicExperiment(
+        output=str(tmp_path), layers=2, width=400, bits=2, temperature=1.0, steps=80, rate=0.1, marks=2
+    ).run()
+    assert found["circuit_equals_hardened_network"] and found["hard_accuracy"] > 50
+    assert found["gates_before"] == sum(found["gate_types"].values()) == 800 > found["gates"]
+    assert len(found["history"]) == 2 and found["history"][-1]["hard"] == found["hard_accuracy"]
+    for name in ("report.png", "circuit.bin", "metrics.json", "settings.json"):
+        assert (tmp_path / name).is_file()
+    circuit = logic.Circuit.load(tmp_path / "circuit.bin")
+    task = load("digits", None, 0)
+    right = 100 * float((circuit.predict(task.test) == task.test_labels).float().mean())
+    assert right == pytest.approx(found["hard_accuracy"], abs=0.01)
+    with pytest.raises(RunError, match="holds a run already"):
+        LogicExperiment(output=str(tmp_path)).run()
+
+
+def test_a_rule_is_found_and_can_be_read(tmp_path):
+    task = xor_task()
+    circuit, fitted = find_rule(task, seeds=2, steps=200)
+    assert fitted == 100.0 and len(circuit.kind) == 1
+    assert formula(circuit, task.names) in ("(p differs from r)", "(r differs from p)")
+    save_graph(tmp_path / "rule.png", circuit, task.names, "xor")
+    assert (tmp_path / "rule.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("table", "words"), [
+    (1, "(x and y)"), (7, "(x or y)"), (9, "(x equals y)"), (6, "(x differs from y)"), (14, "(not x or not y)"),
+    (12, "not x"), (15, "true"), (0, "false"),
+])  # fmt: skip
+def test_formulas(table, words):
+    layer = logic.LogicLayer(2, 1, wiring=torch.tensor([[0], [1]]))
+    with torch.no_grad():
+        layer.weights.zero_()
+        layer.weights[0, table] = 1.0
+    assert formula(logic.compile(layer), ("x", "y")) == words
+
+
+def test_baselines():
+    pytest.importorskip("sklearn")
+    found = baselines(xor_task(), 40, 0)
+    assert found["decision tree"]["accuracy"] == 100.0 and found["logistic regression"]["accuracy"] < 80
+    assert any(name.startswith("MLP") for name in found)
+
+
+@pytest.mark.parametrize(
+    "options", [{"output": ""}, {"width": 0}, {"rate": -1.0}, {"marks": 0}, {"data": "monk1", "bits": 3}, {"bits": 0}]
+)
+def test_wrong_options(options):
+    with pytest.raises(RunError):
+        LogicExperiment(**options)
+
+
+def test_a_width_that_does_not_divide(tmp_path):
+    pytest.importorskip("sklearn")
+    with pytest.raises(RunError, match="multiple of the 10 classes"):
+        LogicExperiment(output=str(tmp_path), width=301).run()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("data", DATA)
+def test_every_task_loads(data):
+    if not DATA_DIR.is_dir():
+        pytest.skip(f"no datasets at {DATA_DIR}: set ALGONETS_DATA")
+    if data in ("cifar10", "digits"):
+        pytest.skip("large, or read above")
+    task = load(data, str(DATA_DIR), 0)
+    assert len(task.train) == len(task.train_labels) and len(task.test) == len(task.test_labels) > 0
+    assert int(task.train_labels.max()) < task.classes and preset(data).width % task.classes == 0
+    assert task.train.shape[1] == (400 if data == "mnist" else len(task.names))
