@@ -5,6 +5,7 @@
 
 EXPERIMENTS = {
     "words": "algonets.experiments.words:WordsExperiment",
+    "strips": "algonets.experiments.strips:StripsExperiment",
     "equilibrium": "algonets.experiments.equilibrium:EquilibriumExperiment",
     "refine": "algonets.experiments.refine:RefineExperiment",
     "babi": "algonets.experiments.babi:BabiExperiment",
