@@ -5,6 +5,7 @@
 
 EXPERIMENTS = {
     "words": "algonets.experiments.words:WordsExperiment",
+    "align": "algonets.experiments.align:AlignExperiment",
     "strips": "algonets.experiments.strips:StripsExperiment",
     "equilibrium": "algonets.experiments.equilibrium:EquilibriumExperiment",
     "refine": "algonets.experiments.refine:RefineExperiment",
