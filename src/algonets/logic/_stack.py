@@ -51,9 +51,12 @@ def stack(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, widths
     return reference(*arguments)
 
 
-def coefficients16(weights: Tensor) -> Tensor | None:
-    """Coefficients ``(gates, 4)`` of logits ``(gates, 16)`` by the native kernel, ``None`` if it is not to run."""
-    if plain(weights) or weights.is_cuda or not use_native("LogicLayer.weights", weights):
+def coefficients16(weights: list[Tensor]) -> Tensor | None:
+    """Coefficients ``(gates, 4)`` of the logits ``(gates, 16)`` of some layers by the native kernel.
+
+    ``None`` if it is not to run.
+    """
+    if weights[0].is_cuda or plain(*weights) or not use_native("LogicLayer.weights", *weights):
         return None
     from algonets.logic import _stack_native
 
