@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from algonets.relax.errors import RelaxSyntaxError, syntax_error
+from algonets.relax.exactness import Exactness
 
 __all__ = ["ExpressionTranslator", "ask", "load"]
 
@@ -48,11 +49,12 @@ def ask(method: str, *args: ast.expr, keywords: list[ast.keyword] | None = None,
 class ExpressionTranslator:
     """Translates the expressions of one function."""
 
-    def __init__(self, filename: str, lines: list[str], local_names: set[str], indices: set[str]):
+    def __init__(self, filename: str, lines: list[str], local_names: set[str], indices: set[str], exactness: Exactness):
         self.filename = filename
         self.lines = lines
         self.local_names = local_names
         self.indices = indices
+        self.exactness = exactness
         self.as_index = False
         self._counter = 0
 
@@ -100,6 +102,8 @@ class ExpressionTranslator:
 
     def _binop(self, node: ast.BinOp) -> ast.expr:
         left, right = self.visit(node.left), self.visit(node.right)
+        if self.exactness.holds(node):
+            return ast.BinOp(left, node.op, right)
         if isinstance(node.op, ast.LShift | ast.RShift):
             raise self.error(node, "a bit shift", "Multiply or divide by a power of two.")
         name = _RISKY.get(type(node.op))
@@ -116,18 +120,24 @@ class ExpressionTranslator:
 
     def _unaryop(self, node: ast.UnaryOp) -> ast.expr:
         operand = self.visit(node.operand)
+        if self.exactness.holds(node):
+            return ast.UnaryOp(node.op, operand)
         if isinstance(node.op, ast.Not | ast.Invert):
             return ask("invert", operand)
         return ast.UnaryOp(node.op, operand)
 
     def _boolop(self, node: ast.BoolOp) -> ast.expr:
         first, *others = (self.visit(value) for value in node.values)
+        if self.exactness.holds(node):
+            return ast.BoolOp(node.op, [first, *others])
         method = "conjoin" if isinstance(node.op, ast.And) else "disjoin"
         return ask(method, first, *(self.thunk(other) for other in others))
 
     def _compare(self, node: ast.Compare) -> ast.expr:
         parts: list[ast.expr] = []
         left = self.visit(node.left)
+        if self.exactness.holds(node):
+            return ast.Compare(left, node.ops, [self.visit(comparator) for comparator in node.comparators])
         for position, (op, comparator) in enumerate(zip(node.ops, node.comparators)):
             right = self.visit(comparator)
             here = right
@@ -150,6 +160,8 @@ class ExpressionTranslator:
 
     def _ifexp(self, node: ast.IfExp) -> ast.expr:
         test, body, orelse = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)
+        if self.exactness.holds(node.test):
+            return ast.IfExp(test, body, orelse)
         flag = [ast.keyword("index", ast.Constant(True))] if self.as_index else []
         return ask("choose", test, self.thunk(body), self.thunk(orelse), keywords=flag)
 

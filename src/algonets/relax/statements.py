@@ -1,7 +1,7 @@
 """Translation of statements: branches, loops and jumps become calls of the runtime ``_rt``."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from algonets.relax.analysis import (
     Liveness,
@@ -12,6 +12,7 @@ from algonets.relax.analysis import (
     jump_kinds,
     surely_assigned,
 )
+from algonets.relax.exactness import Exactness
 from algonets.relax.expressions import ExpressionTranslator, ask, load
 
 __all__ = ["StatementTranslator"]
@@ -43,23 +44,44 @@ class StatementTranslator:
         filename: file of the function.
         lines: lines of that file.
         returns_index: the caller uses the result as an index.
+        shadowed: whether a name of a builtin means something else in the module.
     """
 
     def __init__(
-        self, body: Sequence[ast.stmt], parameters: list[str], filename: str, lines: list[str], returns_index: bool
+        self,
+        body: Sequence[ast.stmt],
+        parameters: list[str],
+        filename: str,
+        lines: list[str],
+        returns_index: bool,
+        shadowed: Callable[[str], bool] = lambda name: False,
     ):
         self.body = body
         self.variables = [name for name in assigned(body) if name not in parameters]
         self.indices = index_names(body, returns_index)
         self.live = Liveness(body, set())
         self.returns_index = returns_index
-        self.x = ExpressionTranslator(filename, lines, {*parameters, *self.variables}, self.indices)
+        names = {*parameters, *self.variables}
+        exactness = Exactness(body, self._mergeable(), parameters, lambda name: name in names or shadowed(name))
+        self.x = ExpressionTranslator(filename, lines, names, self.indices, exactness)
         self.loops: list[tuple[str, list[str], list[str]]] = []
         self.merged: set[str] = set()
         returns = sum(isinstance(n, ast.Return) for node in body for n in ast.walk(node))
         self.frame = None
         if returns > 1 or (returns == 1 and not (body and isinstance(body[-1], ast.Return))):
             self.frame = "_frame"
+
+    def _mergeable(self) -> set[str]:
+        """Variables that a branch or loop may merge."""
+        found: set[str] = set()
+        for node in (item for statement in self.body for item in ast.walk(statement)):
+            if isinstance(node, ast.If):
+                live = self.live.after[id(node)] | self.live.before_else[id(node)]
+                found |= live.intersection(assigned([*node.body, *node.orelse]))
+            elif isinstance(node, ast.While) or (isinstance(node, ast.For) and jump_kinds(node.body)):
+                live = self.live.after[id(node)] | self.live.head[id(node)]
+                found |= live.intersection(assigned([node]))
+        return found
 
     def translate(self) -> list[ast.stmt]:
         """Return the statements of the generated function."""
@@ -200,6 +222,10 @@ class StatementTranslator:
     # ---- branches
 
     def _if(self, node: ast.If) -> list[ast.stmt]:
+        if self.x.exactness.holds(node.test):  # every example, and every path, goes the same way
+            return [
+                ast.If(self.x.visit(node.test), self.block(node.body), self.block(node.orelse) if node.orelse else [])
+            ]
         names = [n for n in assigned([*node.body, *node.orelse]) if n in self.live.after[id(node)]]
         kept = [n for n in assigned(node.body) if n not in names and n in self.live.before_else[id(node)]]
         self.merged |= {*names, *kept}
