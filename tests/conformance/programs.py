@@ -361,3 +361,37 @@ register(
 )
 exempt("dp.DynamicProgram", "the base of all programs; they are tested")
 exempt("dp.DynamicProgram.*", "the base of all programs; they are tested")
+
+
+def path_sums(score):
+    """Return the log-sum and the maximum over all label sequences of frames."""
+    every = torch.cartesian_prod(*score).reshape(-1, len(score)).sum(1)
+    return torch.logsumexp(every, 0), every.max()
+
+
+def all_sequences(x):
+    """Return the log-sum and the maximum of lattices of all label sequences."""
+    whole = isinstance(x, torch.Tensor)
+    lattice = dp.Lattice.from_scores(x.reshape(-1, 3, 2) if whole else x)
+    return lattice.forward().reshape(x.shape[:-2]), lattice.max().reshape(x.shape[:-2])
+
+
+NO_MAP = "documented: automata are built on the host, from numbers of states and arcs"
+register(
+    Operation(
+        name="dp.Lattice.forward",
+        summary="Sum and best path over all paths of weighted automata",
+        function=all_sequences,
+        arguments=(scores("Lattice.from_scores(scores)"),),
+        inputs=lambda g, dtype, batch: (normal(g, dtype, *batch, 3, 2),),
+        differentiability="piecewise linear",
+        oracle=path_sums,
+        backends=BOTH,
+        ways=("pool", "analytic"),
+        half="float32",
+        cost="O(arcs)",
+        reference="Bottou, LeCun, Bengio 1997; Mohri 2009",
+        gaps={"vmap": NO_MAP, "compile": NO_MAP},
+    )
+)
+exempt("dp.Lattice.*", "takes automata, not tensors: tests/dp/test_lattice.py")

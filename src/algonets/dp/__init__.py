@@ -11,6 +11,7 @@ from algonets.dp.ctc import CTC
 from algonets.dp.dependency import ProjectiveDependency
 from algonets.dp.edit_distance import EditDistance, edit_distance
 from algonets.dp.hmm import HMM
+from algonets.dp.lattice import Lattice
 from algonets.dp.linear_chain import LinearChain, viterbi
 from algonets.dp.program import DynamicProgram
 from algonets.dp.second_order_chain import SecondOrderChain
@@ -27,6 +28,7 @@ __all__ = [
     "PCFG",
     "DynamicProgram",
     "EditDistance",
+    "Lattice",
     "LinearChain",
     "NeedlemanWunsch",
     "ProjectiveDependency",

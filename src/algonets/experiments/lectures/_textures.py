@@ -55,17 +55,19 @@ def photograph(height: int, width: int) -> Tensor:
     return functional.interpolate(image, (height, width), mode="bilinear", antialias=True)
 
 
-def describer(filters: str, seed: int) -> Describe:
+def describer(filters: str, seed: int, colour: bool = True) -> Describe:
     """Return what describes pictures.
 
     Args:
         filters: ``random``, or the file of a trained network: a VGG of ours written by ``save_net`` (such as those of
             ``algonets train classify``), or the state of torchvision's VGG-19.
         seed: Of the random filters.
+        colour: Describe the colours of single pixels, too, as filters without mean do not see them.
     """
     if filters == "random":
         bank = FilterBank(3, 32, (3, 5, 9, 17), seed)
-        return lambda picture: bank(picture - 0.5)
+        colours = lambda picture: [torch.cat([torch.ones_like(picture[:, :1]), picture], 1)] if colour else []  # noqa: E731
+        return lambda picture: [*bank(picture - 0.5), *colours(picture)]
     path = Path(filters)
     try:
         network = load_net(path) if path.suffix == ".safetensors" else _vgg19(torch.load(path, weights_only=True))

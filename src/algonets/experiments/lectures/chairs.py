@@ -122,7 +122,7 @@ class ChairsExperiment(AbstractExperiment):
             for k in (0, 1)
         ]
         rows_of.append(_draw(network, ends[:1].expand(10, -1), torch.linspace(0, math.tau, 11)[:10])[0])
-        show(top, mosaic(torch.cat(rows_of), 10), "", rows=("one chair to another", "one chair to another", "a turn"),
+        show(top, mosaic(torch.cat(rows_of), 10), "", rows=("chair to chair", "chair to chair", "a turn"),
              cmap="gray")  # fmt: skip
         top.set_title("what the network draws", fontsize=11)
         sheet, names = [], []

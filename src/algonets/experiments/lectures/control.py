@@ -42,7 +42,7 @@ class ControlExperiment(AbstractExperiment):
         self,
         worlds: list[World] | None = None,
         seeds: int = 3,
-        steps: int = 6000,
+        steps: int = 5000,
         acts: int = 4,
         batch_size: int = 128,
         test_size: int = 30,

@@ -42,7 +42,7 @@ class GenerateExperiment(AbstractExperiment):
     def __init__(
         self,
         data: DigitData = "digits",
-        steps: int = 3000,
+        steps: int = 2500,
         batch_size: int = 64,
         latent: int = 32,
         width: int = 32,

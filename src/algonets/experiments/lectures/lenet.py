@@ -39,7 +39,7 @@ class LenetExperiment(AbstractExperiment):
     def __init__(
         self,
         data: DigitData = "digits",
-        steps: int = 4000,
+        steps: int = 3000,
         batch_size: int = 64,
         train_size: int | None = None,
         shift: int = 4,

@@ -34,7 +34,7 @@ class NowcastExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        steps: int = 600,
+        steps: int = 450,
         batch_size: int = 16,
         channels: int = 12,
         units: int = 256,

@@ -15,7 +15,7 @@ __all__ = ["PerceptronExperiment"]
 
 SQUARE = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 XOR = torch.tensor([0.0, 1.0, 1.0, 0.0])
-TRIES = 5  # networks of each width; the median counts
+TRIES = 3  # networks of each width; the median counts
 
 
 @final
@@ -33,7 +33,7 @@ class PerceptronExperiment(AbstractExperiment):
     name = "perceptron"
 
     def __init__(
-        self, seeds: int = 20, hidden: int = 4, widths: list[int] | None = None, steps: int = 1500, **common: Any
+        self, seeds: int = 20, hidden: int = 4, widths: list[int] | None = None, steps: int = 1000, **common: Any
     ):
         super().__init__(**common)
         self.keep(seeds=seeds, hidden=hidden, widths=[1, 2, 4, 8, 16, 32, 64] if widths is None else widths)
@@ -45,7 +45,7 @@ class PerceptronExperiment(AbstractExperiment):
             bits: Perceptron(2).fit(SQUARE, torch.tensor(bits)) for bits in itertools.product([0.0, 1.0], repeat=4)
         }
         networks = nn.ModuleList(MLP((2, self.hidden, 1), "tanh") for _ in range(self.seeds))
-        self.train("xor", networks, _xor_loss, lambda step: SQUARE, self.steps, 0.02)
+        self.train("xor", networks, _xor_loss, lambda step: SQUARE, self.steps, 0.04)
         with torch.no_grad():
             solved = [bool(((net(SQUARE)[:, 0] > 0) == (XOR > 0.5)).all()) for net in networks]
         x = torch.linspace(-1, 1, 256)[:, None]

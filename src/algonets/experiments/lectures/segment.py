@@ -39,7 +39,7 @@ class SegmentExperiment(AbstractExperiment):
     def __init__(
         self,
         data: Literal["shapes", "aerial"] = "shapes",
-        steps: int = 500,
+        steps: int = 400,
         batch_size: int = 16,
         width: int = 12,
         train_size: int = 600,

@@ -45,7 +45,7 @@ class StyleExperiment(AbstractExperiment):
         filters: str = "random",
         height: int = 64,
         width: int = 96,
-        steps: int = 300,
+        steps: int = 250,
         structure: float = 10.0,
         **common: Any,
     ):
@@ -55,7 +55,7 @@ class StyleExperiment(AbstractExperiment):
 
     def measure(self) -> Report:
         """Paint it in each manner."""
-        describe, judge = describer(self.filters, self.seed), describer("random", self.seed + 1000)
+        describe, judge = describer(self.filters, self.seed), describer("random", self.seed + 1000, colour=False)
         content = photograph(self.height, self.width)
         outline = _normed(_blurred(content))
         rows, pictures = [], {}

@@ -32,7 +32,7 @@ class TextureExperiment(AbstractExperiment):
         textures: list[TextureName] | None = None,
         filters: str = "random",
         side: int = 48,
-        steps: int = 400,
+        steps: int = 350,
         **common: Any,
     ):
         super().__init__(**common)
@@ -41,7 +41,7 @@ class TextureExperiment(AbstractExperiment):
 
     def measure(self) -> Report:
         """Find a picture for each texture."""
-        describe, judge = describer(self.filters, self.seed), describer("random", self.seed + 1000)
+        describe, judge = describer(self.filters, self.seed), describer("random", self.seed + 1000, colour=False)
         rows, pictures, curves = [], {}, {}
         for name in self.textures:
             truth = make_texture(name, self.side, self.seed)

@@ -39,7 +39,7 @@ class VqaExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        steps: int = 2500,
+        steps: int = 2000,
         batch_size: int = 64,
         width: int = 32,
         side: int = 32,
