@@ -93,15 +93,14 @@ class GridPath(GraphSolver):
     def _solve(self, theta: Tensor, start: Any = None, goal: Any = None) -> tuple[Tensor, Tensor]:
         costs = theta.clamp_min(0) if self.negative == "clamp" else theta
         if start is None and goal is None:
-            ends = torch.tensor([self._own_ends(theta)], device=theta.device).expand(len(theta), 2)
+            ends = torch.tensor([self._own_ends(*theta.shape[-2:])], device=theta.device).expand(len(theta), 2)
         else:
             cells = (("start", start), ("goal", goal))
             ends = torch.stack([self._ends(name, cell, theta) for name, cell in cells], -1)
         return _operator(costs, ends, self.neighbours, self.negative == "bellman-ford")
 
-    def _own_ends(self, costs: Tensor) -> list[int]:
+    def _own_ends(self, height: int, width: int) -> list[int]:
         """Start and goal of the constructor as indices, row by row."""
-        height, width = costs.shape[-2:]
         found = []
         for name in ("start", "goal"):
             cell = getattr(self, name)
@@ -115,7 +114,7 @@ class GridPath(GraphSolver):
         """Cells as indices, row by row."""
         height, width = costs.shape[-2:]
         if given is None:
-            own = self._own_ends(costs)[name == "goal"]
+            own = self._own_ends(*costs.shape[-2:])[name == "goal"]
             return torch.full((len(costs),), own, dtype=torch.int64, device=costs.device)
         given = torch.as_tensor(given, device=costs.device)
         require(given.ndim >= 1 and given.shape[-1] == 2, f"GridPath({name})", "must be (*batch, 2)", given)

@@ -124,7 +124,7 @@ class SoftShortestPath(nn.Module):
     def _walk_cells(self, scores: Tensor, height: int, width: int, semiring: Semiring) -> Tensor:
         cells = height * width
         hard: Any = self.hard
-        ends = hard._own_ends(scores.reshape(-1, height, width))
+        ends = hard._own_ends(height, width)
         tails, heads = grid_arcs(height, width, hard.neighbours)
         table = _table(tails, heads, cells, *ends, device=scores.device)
         steps = self.steps if self.steps is not None else 3 * max(height, width)
