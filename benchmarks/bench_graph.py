@@ -55,7 +55,7 @@ def near(y: int, x: int, height: int, width: int):
 
 
 def counting_dijkstra(costs: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The same as research code does it: stale entries are expanded again, and cheapest paths are counted on the way."""
+    """The same as research code does it: stale entries are expanded again, and cheapest paths are counted."""
     distance, count = np.full_like(costs, 1e10), np.zeros_like(costs)
     distance[0][0], count[0][0] = costs[0][0], 1
     before, done, heap = {}, set(), [(costs[0][0], (0, 0))]
