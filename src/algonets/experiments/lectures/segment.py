@@ -39,8 +39,8 @@ class SegmentExperiment(AbstractExperiment):
     def __init__(
         self,
         data: Literal["shapes", "aerial"] = "shapes",
-        steps: int = 400,
-        batch_size: int = 16,
+        steps: int = 450,
+        batch_size: int = 8,
         width: int = 12,
         train_size: int = 600,
         test_size: int = 200,

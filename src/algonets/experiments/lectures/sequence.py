@@ -36,13 +36,13 @@ class SequenceExperiment(AbstractExperiment):
         self,
         lengths: list[int] | None = None,
         hidden: int = 32,
-        steps: int = 1800,
+        steps: int = 1500,
         batch_size: int = 32,
         test_size: int = 1000,
         **common: Any,
     ):
         super().__init__(**common)
-        self.keep(lengths=[10, 30, 60] if lengths is None else lengths, hidden=hidden, steps=steps)
+        self.keep(lengths=[15, 30, 60] if lengths is None else lengths, hidden=hidden, steps=steps)
         self.keep(batch_size=batch_size, test_size=test_size)
 
     def measure(self) -> Report:

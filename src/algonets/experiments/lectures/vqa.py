@@ -40,9 +40,9 @@ class VqaExperiment(AbstractExperiment):
     def __init__(
         self,
         steps: int = 2000,
-        batch_size: int = 64,
+        batch_size: int = 48,
         width: int = 32,
-        side: int = 32,
+        side: int = 24,
         test_size: int = 2000,
         **common: Any,
     ):
