@@ -92,6 +92,35 @@ template <class In> void knapsack(In1<In> values, Index weights, std::int64_t ca
   run(c, kernels<In>().knapsack, batch, threads, double(n) * double(capacity));
 }
 
+template <class In> void spanning_tree(In1<In> costs, Index ends, std::int64_t nodes, Out<In> solution, Flags outcome, bool maximise, int threads) {
+  check(costs.ndim() == 2);
+  const std::size_t batch = costs.shape(0), edges = costs.shape(1);
+  check(has_shape(ends, {edges, 2}) && has_shape(solution, {batch, edges}) && has_shape(outcome, {batch}) && within(ends, 0, nodes));
+  const SpanningTreeCall<In> c{costs.data(), ends.data(), solution.data(), outcome.data(), nodes, std::int64_t(edges),
+                               maximise ? -1.0 : 1.0};
+  run(c, kernels<In>().spanning_tree, batch, threads, double(edges) * 50);
+}
+
+template <class In>
+void max_flow(In1<In> capacities, Index ends, std::int64_t nodes, std::int64_t source, std::int64_t target, bool directed,
+              Out<In> flow, Out<In> cut, int threads) {
+  check(capacities.ndim() == 2);
+  const std::size_t batch = capacities.shape(0), edges = capacities.shape(1);
+  check(has_shape(ends, {edges, 2}) && has_shape(flow, {batch, edges}) && has_shape(cut, {batch, edges}) && within(ends, 0, nodes));
+  check(source >= 0 && source < nodes && target >= 0 && target < nodes && source != target);
+  const MaxFlowCall<In> c{capacities.data(), ends.data(), flow.data(), cut.data(), nodes, std::int64_t(edges), source, target, directed};
+  run(c, kernels<In>().max_flow, batch, threads, double(edges) * 500);
+}
+
+template <class In> void tour(In1<In> costs, Out<In> solution, bool exact, bool symmetric, int threads) {
+  check(costs.ndim() == 3);
+  const std::size_t batch = costs.shape(0), nodes = costs.shape(1);
+  check(nodes >= 2 && costs.shape(2) == nodes && has_shape(solution, {batch, nodes, nodes}) && (!exact || nodes <= 20));
+  const TourCall<In> c{costs.data(), solution.data(), std::int64_t(nodes), exact, symmetric};
+  const double n = double(nodes);
+  run(c, kernels<In>().tour, batch, threads, exact ? double(std::int64_t(1) << (nodes - 1)) * n * n : n * n * n * 10);
+}
+
 template <class In> void bind(nb::module_& m) {
   m.def("graph_grid_path", grid_path<In>, nb::arg("costs").noconvert(), nb::arg("ends").noconvert(), nb::arg("solution").noconvert(),
         nb::arg("outcome").noconvert(), "neighbours"_a, "bellman_ford"_a, "threads"_a);
@@ -102,6 +131,11 @@ template <class In> void bind(nb::module_& m) {
         nb::arg("outcome").noconvert(), "maximise"_a, "threads"_a);
   m.def("graph_knapsack", knapsack<In>, nb::arg("values").noconvert(), nb::arg("weights").noconvert(), "capacity"_a,
         nb::arg("solution").noconvert(), "threads"_a);
+  m.def("graph_spanning_tree", spanning_tree<In>, nb::arg("costs").noconvert(), nb::arg("ends").noconvert(), "nodes"_a,
+        nb::arg("solution").noconvert(), nb::arg("outcome").noconvert(), "maximise"_a, "threads"_a);
+  m.def("graph_max_flow", max_flow<In>, nb::arg("capacities").noconvert(), nb::arg("ends").noconvert(), "nodes"_a, "source"_a,
+        "target"_a, "directed"_a, nb::arg("flow").noconvert(), nb::arg("cut").noconvert(), "threads"_a);
+  m.def("graph_tour", tour<In>, nb::arg("costs").noconvert(), nb::arg("solution").noconvert(), "exact"_a, "symmetric"_a, "threads"_a);
 }
 
 }  // namespace

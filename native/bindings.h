@@ -43,5 +43,9 @@ void bind_logic(nb::module_& m);
 void bind_circuit(nb::module_& m);
 void bind_render(nb::module_& m);
 void bind_graph(nb::module_& m);
+void bind_sum_product(nb::module_& m);
+void bind_lattice(nb::module_& m);
+void bind_soft_dtw(nb::module_& m);
+void bind_edit_distance(nb::module_& m);
 
 }  // namespace algonets

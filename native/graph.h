@@ -54,11 +54,42 @@ template <class In> struct KnapsackCall {
   std::int64_t n, capacity;
 };
 
+// Cheapest spanning tree by Kruskal.
+template <class In> struct SpanningTreeCall {
+  const In* costs;            // (B, edges); an infinity closes an edge
+  const std::int64_t* ends;   // (edges, 2)
+  In* solution;               // (B, edges), zero before the call
+  std::uint8_t* outcome;      // (B)
+  std::int64_t nodes, edges;
+  double sign;                // -1: the dearest
+};
+
+// Largest flow from source to target, and the cut that bounds it.
+template <class In> struct MaxFlowCall {
+  const In* capacities;       // (B, edges), >= 0
+  const std::int64_t* ends;   // (edges, 2)
+  In* flow;                   // (B, edges); backwards along an edge without direction it is negative
+  In* cut;                    // (B, edges), zero before the call
+  std::int64_t nodes, edges, source, target;
+  bool directed;
+};
+
+// Cheapest round trip; costs of going from row to column.
+template <class In> struct TourCall {
+  const In* costs;            // (B, nodes, nodes)
+  In* solution;               // (B, nodes, nodes), zero before the call
+  std::int64_t nodes;
+  bool exact, symmetric;      // Held-Karp, else local search; 2-opt reverses parts, which needs symmetry
+};
+
 template <class In> struct GraphKernels {
   void (*grid_path)(const GridPathCall<In>&, ExampleRange);
   void (*shortest_path)(const ShortestPathCall<In>&, ExampleRange);
   void (*assignment)(const AssignmentCall<In>&, ExampleRange);
   void (*knapsack)(const KnapsackCall<In>&, ExampleRange);
+  void (*spanning_tree)(const SpanningTreeCall<In>&, ExampleRange);
+  void (*max_flow)(const MaxFlowCall<In>&, ExampleRange);
+  void (*tour)(const TourCall<In>&, ExampleRange);
 };
 
 #define ALGONETS_DECLARE(isa)                          \

@@ -53,4 +53,8 @@ NB_MODULE(_native, m) {
   algonets::bind_circuit(m);
   algonets::bind_render(m);
   algonets::bind_graph(m);
+  algonets::bind_sum_product(m);
+  algonets::bind_lattice(m);
+  algonets::bind_soft_dtw(m);
+  algonets::bind_edit_distance(m);
 }

@@ -155,6 +155,110 @@ solver(
 )
 
 
+def spanning_trees(edges, nodes):
+    """List all spanning trees."""
+    for chosen in itertools.combinations(range(len(edges)), nodes - 1):
+        part = list(range(nodes))
+        for e in chosen:
+            a, b = (part[v] for v in edges[e])
+            part = [a if p == b else p for p in part]
+        if len(set(part)) == 1:
+            yield indicator(chosen, len(edges))
+
+
+def cuts(edges, nodes):
+    """List the edges out of every part that holds the first node but not the last."""
+    for inside in itertools.product((False, True), repeat=nodes - 2):
+        side = (True, *inside, False)
+        yield indicator({e for e, (a, b) in enumerate(edges) if side[a] and not side[b]}, len(edges))
+
+
+def tours(nodes):
+    """List all tours as sets of pairs."""
+    pairs = list(itertools.combinations(range(nodes), 2))
+    for rest in itertools.permutations(range(1, nodes)):
+        order = (0, *rest)
+        steps = zip(order, (*order[1:], 0), strict=True)
+        yield indicator({pairs.index((min(s), max(s))) for s in steps}, len(pairs))
+
+
+solver(
+    "SpanningTree",
+    "Cheapest edges that join all nodes",
+    graph.SpanningTree(EDGES, 4),
+    normal(6),
+    list(spanning_trees(EDGES, 4)),
+    Argument("SpanningTree(costs)", infinite=(math.inf,), rejects=(lambda c: c[..., :3],)),
+    "O(E log E)",
+    "Kruskal 1956",
+)
+solver(
+    "MinCut",
+    "Cheapest edges that part source and target",
+    graph.MinCut(EDGES),
+    positive(6),
+    list(cuts(EDGES, 4)),
+    Argument("MinCut(capacities)", rejects=(lambda c: -c, lambda c: c[..., :3])),
+    "O(V² E)",
+    "Dinic 1970",
+)
+solver(
+    "TravellingSalesman",
+    "Cheapest round trip",
+    graph.TravellingSalesman(5),
+    normal(10),
+    list(tours(5)),
+    Argument("TravellingSalesman(costs)", rejects=(lambda c: c[..., :3],)),
+    "O(2ⁿ n²); local search O(n³)",
+    "Held, Karp 1962",
+)
+FLOW = graph.MaxFlow(EDGES)
+CUTS = torch.tensor(list(cuts(EDGES, 4)), dtype=torch.float64)
+register(
+    Operation(
+        name="graph.MaxFlow.solve",
+        summary="Largest flow: how much",
+        function=lambda capacities: FLOW.solve(capacities).value,
+        oracle=lambda capacities: (CUTS @ capacities.double()).amin(),
+        differentiability="piecewise linear",
+        inputs=positive(6),
+        arguments=(Argument("MaxFlow(capacities)", rejects=(lambda c: -c, lambda c: c[..., :3])),),
+        backends=BOTH,
+        ways=("pool",),
+        cost="O(V² E)",
+        reference="Dinic 1970",
+    )
+)
+register_object(
+    PublicObject(
+        name="graph.MaxFlow", make=lambda: graph.MaxFlow(EDGES, negative="clamp"), use=lambda s: s(torch.ones(6))
+    )
+)
+
+
+def distances(costs):
+    """Return the least of all simple paths, pair by pair."""
+    arcs = list(itertools.product(range(4), repeat=2))
+    least = lambda i, j: min(sum(costs[arcs[a]] for a in path) for path in simple_paths(arcs, i, j))  # noqa: E731
+    zero = costs.new_zeros(())
+    return torch.stack([torch.stack([zero if i == j else least(i, j) for j in range(4)]) for i in range(4)])
+
+
+register(
+    Operation(
+        name="graph.floyd_warshall",
+        summary="Least costs between all pairs of nodes",
+        function=graph.floyd_warshall,
+        oracle=distances,
+        differentiability="piecewise linear",
+        inputs=positive(4, 4),
+        arguments=(Argument("floyd_warshall(costs)", infinite=(math.inf,), rejects=(lambda c: c[..., :3],)),),
+        ways=("pool",),
+        cost="O(n³)",
+        reference="Floyd 1962",
+    )
+)
+
 SOFT = graph.SoftShortestPath(graph.ShortestPath(EDGES, negative="clamp"), 0.6, steps=4)
 WALKS = torch.tensor([[1.0 * walk.count(k) for k in range(6)] for walk in walks(EDGES, 0, 3, 4)], dtype=torch.float64)
 
@@ -209,6 +313,7 @@ soft(
 register_object(PublicObject(name="graph.SoftShortestPath", make=lambda: SOFT, use=lambda s: s(torch.ones(6))))
 
 exempt("graph.GraphSolver*", "the base; its solvers are declared")
+exempt("graph.MaxFlow.forward", "flows are not unique: tests/graph/test_max_flow.py checks them")
 exempt("graph.Solved", "a named tuple")
 exempt("graph.*.extra_repr", "shown by repr")
 exempt("graph.ShortestPath.acyclic", "a property of the graph: tests/graph/test_shortest_path.py")

@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from algonets.cli import main
-from algonets.data import Digits, NumberSets, SyntheticWords
-from algonets.experiments.relax import EditTask, SortTask, grid
+from algonets.data import Digits, NumberSets, SyntheticWords, TerrainMaps
+from algonets.distributions import Cauchy, Logistic
+from algonets.experiments.relax import EditTask, PathTask, SortTask, grid
 from algonets.experiments.relax.edit import edit_distance, levenshtein
+from algonets.experiments.relax.path import cheapest, occupancy
 from algonets.experiments.relax.sort import bubble_sort
+from algonets.graph import GridPath
 
 QUIET = ["--trainer.enable_progress_bar", "false", "--laws", "[logistic]", "--scales", "[0.3]"]
 TINY = {
@@ -17,6 +20,10 @@ TINY = {
     "relax-edit": [
         *["--steps", "4", "--interval", "2", "--batch_size", "4", "--width", "2", "--longest", "4"],
         *["--train_size", "60", "--test_size", "40"],
+    ],
+    "relax-path": [
+        *["--steps", "4", "--interval", "2", "--batch_size", "4", "--width", "2", "--side", "4", "--sweeps", "5"],
+        *["--train_size", "10", "--test_size", "10"],
     ],
 }
 
@@ -50,9 +57,26 @@ def test_the_relaxed_distance_is_that_of_strings(a, b):
     m, n = torch.tensor([len(a)]), torch.tensor([len(b)])
     expected = torch.tensor([float(edit_distance(a, b))])
     torch.testing.assert_close(levenshtein(x, y, m, n), expected)
-    from algonets.distributions import Logistic
-
     torch.testing.assert_close(levenshtein.soft(x, y, m, n, distribution=Logistic(0.02)), expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("law", [Logistic(1e-3), Cauchy(1e-4)])
+def test_the_gradient_of_the_distance_is_the_path(law):
+    """Costs are disturbed, so that there is one cheapest path only; the library's solver is the oracle."""
+    maps = TerrainMaps(size=6, side=6, tile=4)
+    costs = maps.costs + 0.3 * torch.rand(maps.costs.shape, generator=torch.Generator().manual_seed(0))
+    path = GridPath(8)(costs)
+    torch.testing.assert_close(cheapest(costs, 12), (costs * path).sum((1, 2)))
+    torch.testing.assert_close(occupancy(costs, 12, law), path, atol=0.02, rtol=0)
+
+
+def test_paths_teach_costs():
+    maps = TerrainMaps(size=40, side=5, tile=4)
+    task = PathTask(maps, maps, 16, 7, 8)
+    methods = grid(["cauchy"], [0.3], ["cnn"])
+    network, losses = trained(task, methods["cauchy-0.3"], 40, 2e-2)
+    assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
+    assert task.measure(network.eval(), True)["optimal"] > 50
 
 
 def trained(task, method, steps, rate):

@@ -30,7 +30,7 @@ def broadcast_batch(call: str, tensor: torch.Tensor, batch_shape: torch.Size, ev
     """Expand the leading dimensions of ``tensor`` to ``batch_shape``, or say why they do not fit."""
     event = tensor.shape[tensor.ndim - event_dims :]
     try:
-        return tensor.expand(*batch_shape, *event)
+        return tensor.expand((*batch_shape, *event))
     except RuntimeError:
         rule = f"must have leading dimensions that broadcast to the batch shape {tuple(batch_shape)}"
         return reject(call, rule, tensor)

@@ -9,8 +9,10 @@ from algonets.data.adult import Adult
 from algonets.data.aerial import AerialBuildings
 from algonets.data.babi import Babi, BabiQuestion
 from algonets.data.breast_cancer import BreastCancer
+from algonets.data.chairs import Chairs
 from algonets.data.cifar10 import Cifar10
 from algonets.data.digits import Digits
+from algonets.data.gene_expression import GeneExpression
 from algonets.data.idx import read_idx
 from algonets.data.location import cache_dir, locate
 from algonets.data.mnist import Mnist
@@ -18,6 +20,7 @@ from algonets.data.monks import Monks
 from algonets.data.numbers import NumberBatch, NumberSets
 from algonets.data.ocr_letters import OcrLetters
 from algonets.data.remote import DatasetCorrupt, DatasetUnavailable, RemoteFile, download
+from algonets.data.scenes import SceneBatch, Scenes
 from algonets.data.shapes import Shapes
 from algonets.data.synthetic_words import SyntheticWords
 from algonets.data.terrain import TerrainMaps
@@ -30,16 +33,20 @@ __all__ = [
     "Babi",
     "BabiQuestion",
     "BreastCancer",
+    "Chairs",
     "Cifar10",
     "DatasetCorrupt",
     "DatasetUnavailable",
     "Digits",
+    "GeneExpression",
     "Mnist",
     "Monks",
     "NumberBatch",
     "NumberSets",
     "OcrLetters",
     "RemoteFile",
+    "SceneBatch",
+    "Scenes",
     "Shapes",
     "SyntheticWords",
     "TerrainMaps",

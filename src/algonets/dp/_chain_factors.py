@@ -134,9 +134,9 @@ def _boundary(call: str, value: torch.Tensor | None, unary: torch.Tensor, batch:
 
 
 def check_lengths(
-    call: str, lengths: torch.Tensor | None, batch: torch.Size, steps: int, device: torch.device
+    call: str, lengths: torch.Tensor | None, batch: torch.Size, steps: int, device: torch.device, least: int = 1
 ) -> torch.Tensor:
-    """Return (B,) int64 lengths in 1 .. steps; all ``steps`` for None."""
+    """Return (B,) int64 lengths in ``least`` .. steps; all ``steps`` for None."""
     if lengths is None:
         return torch.full((math.prod(batch),), steps, dtype=torch.int64, device=device)
     if not isinstance(lengths, torch.Tensor):
@@ -148,8 +148,8 @@ def check_lengths(
     flat = lengths.reshape(-1).to(device=device, dtype=torch.int64)
     if values_visible(lengths) and flat.numel():
         low, high = int(flat.min()), int(flat.max())
-        if low < 1:
-            reject(call, "must be at least 1", low, "Leave empty sequences out of the batch.")
+        if low < least:
+            reject(call, f"must be at least {least}", low, "Leave empty sequences out of the batch." if least else "")
         require(high <= steps, call, f"must be at most T = {steps}", high)
     return flat
 

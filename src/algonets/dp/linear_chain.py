@@ -412,6 +412,16 @@ class LinearChain:
             require(bool(costs.detach().isfinite().all()), call, "must be finite", "NaN or inf")
         return self._from_factors(f._replace(unary=f.unary + full.to(f.unary.dtype)), self.batch_shape)
 
+    def hamming(self, labels: torch.Tensor, margin: float = 1.0) -> "LinearChain":
+        """Return the chain in which every label other than the given one gains ``margin``, as a margin loss needs.
+
+        Args:
+            labels: Integers ``(*batch, T)`` in ``0 .. S - 1``; beyond the length anything.
+            margin: In the unit of the scores.
+        """
+        states = torch.arange(self.num_states, device=labels.device)
+        return self.augmented(margin * (labels.unsqueeze(-1) != states).to(self._factors.unary.dtype))
+
     # ---- private -------------------------------------------------------------------------------------------
 
     def _unflatten(self, value: torch.Tensor, dim: int = 0) -> torch.Tensor:

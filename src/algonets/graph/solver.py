@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -62,6 +63,8 @@ class GraphSolver(nn.Module, ABC):
         Differentiability: piecewise constant: use a gradient from ``algonets.gradients``.
         """
         solution, feasible = self._run(theta, **instance)
+        if values_visible(feasible) and bool(feasible.all()):
+            return solution
         found = feasible.reshape(*feasible.shape, *[1] * self.event_dims)
         return torch.where(found, solution, math.nan)
 
@@ -80,7 +83,7 @@ class GraphSolver(nn.Module, ABC):
         worst = math.inf if self.sense == "min" else -math.inf
         return Solved(solution, torch.where(feasible, value, worst), feasible)
 
-    def _run(self, theta: Tensor, **instance: Any) -> tuple[Tensor, Tensor]:
+    def _run(self, theta: Tensor, solve: Callable | None = None, **instance: Any) -> tuple[Tensor, Tensor]:
         call = f"{type(self).__name__}({self._argument})"
         check_floating(call, theta)
         if theta.ndim < self.event_dims:
@@ -90,7 +93,7 @@ class GraphSolver(nn.Module, ABC):
         flat = flatten_batch(theta.detach(), self.event_dims)
         if flat.dtype not in _WIDE:
             flat = flat.float()
-        solution, feasible = self._solve(flat, **instance)
+        solution, feasible = (solve or self._solve)(flat, **instance)
         return solution.reshape(theta.shape).to(theta.dtype), feasible.reshape(batch)
 
 

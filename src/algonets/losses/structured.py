@@ -1,27 +1,29 @@
 """Losses between a structured model and the right answer: one for each way to learn it."""
 
 import math
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 
 from algonets._core.checks import check_positive
 from algonets._core.reductions import reduce_loss
-from algonets.dp import LinearChain
+from algonets.dp import DynamicProgram, LinearChain
 
 __all__ = ["nll", "perceptron", "structured_hinge"]
 
 Reduction = Literal["none", "sum", "mean"]
+Parts: TypeAlias = Any  # labels of a chain; the parts of any other program
 
 
-def nll(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = "mean") -> torch.Tensor:
+def nll(chain: LinearChain | DynamicProgram, labels: Parts, reduction: Reduction = "mean") -> torch.Tensor:
     r"""Negative log-likelihood of the right labels: the *analytic* way.
 
     .. math:: \ell = \log Z - s(y)
 
     Args:
-        chain: The model's scores.
-        labels: Integers ``(*batch, T)`` in ``0 .. S - 1``; anything beyond the length.
+        chain: The model's scores: a :class:`~algonets.dp.LinearChain` or any other dynamic program.
+        labels: Of a chain integers ``(*batch, T)`` in ``0 .. S - 1``, anything beyond the length; of any other
+            :class:`~algonets.dp.DynamicProgram` the parts of the right structure.
         reduction: ``"none"`` a value a sequence, ``"sum"`` or ``"mean"``.
 
     Returns:
@@ -44,7 +46,7 @@ def nll(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = "mean")
     return reduce_loss("nll", -chain.log_prob(labels), reduction)
 
 
-def perceptron(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = "mean") -> torch.Tensor:
+def perceptron(chain: LinearChain | DynamicProgram, labels: Parts, reduction: Reduction = "mean") -> torch.Tensor:
     r"""Structured perceptron loss: the *pool* way.
 
     .. math:: \ell = \max_{y'} s(y') - s(y)
@@ -67,11 +69,14 @@ def perceptron(chain: LinearChain, labels: torch.Tensor, reduction: Reduction = 
 
 
 def structured_hinge(
-    chain: LinearChain, labels: torch.Tensor, margin: float = 1.0, reduction: Reduction = "mean"
+    chain: LinearChain | DynamicProgram, labels: Parts, margin: float = 1.0, reduction: Reduction = "mean"
 ) -> torch.Tensor:
     r"""Structured hinge loss (maximum margin) with Hamming costs: the *pool* way with a margin.
 
     .. math:: \ell = \max_{y'} \big[s(y') + m \cdot \#\{t : y'_t \ne y_t\}\big] - s(y)
+
+    Of other programs than chains the cost of a structure is the number of its parts (of the first factor) that the
+    right one has not.
 
     Args:
         chain, labels, reduction: As :func:`nll`.
@@ -97,9 +102,7 @@ def structured_hinge(
     """
     check_positive("structured_hinge(margin)", margin, "Without a margin use perceptron().")
     right = chain.score(labels)
-    states = torch.arange(chain.num_states, device=right.device)
-    costs = margin * (labels.unsqueeze(-1) != states).to(right.dtype)
-    return reduce_loss("structured_hinge", _regret(chain.augmented(costs).max(), right), reduction)
+    return reduce_loss("structured_hinge", _regret(chain.hamming(labels, margin).max(), right), reduction)
 
 
 def _regret(best: torch.Tensor, right: torch.Tensor) -> torch.Tensor:

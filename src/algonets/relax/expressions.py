@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from algonets.relax.errors import RelaxSyntaxError, syntax_error
+from algonets.relax.exactness import Exactness
 
 __all__ = ["ExpressionTranslator", "ask", "load"]
 
@@ -48,11 +49,13 @@ def ask(method: str, *args: ast.expr, keywords: list[ast.keyword] | None = None,
 class ExpressionTranslator:
     """Translates the expressions of one function."""
 
-    def __init__(self, filename: str, lines: list[str], local_names: set[str], indices: set[str]):
+    def __init__(self, filename: str, lines: list[str], local_names: set[str], indices: set[str], exactness: Exactness):
         self.filename = filename
         self.lines = lines
         self.local_names = local_names
         self.indices = indices
+        self.exactness = exactness
+        self.lanes: tuple[str, str] | None = None  # of a loop that runs on whole arrays: its object and its index
         self.as_index = False
         self._counter = 0
 
@@ -100,6 +103,8 @@ class ExpressionTranslator:
 
     def _binop(self, node: ast.BinOp) -> ast.expr:
         left, right = self.visit(node.left), self.visit(node.right)
+        if self.exactness.holds(node):
+            return ast.BinOp(left, node.op, right)
         if isinstance(node.op, ast.LShift | ast.RShift):
             raise self.error(node, "a bit shift", "Multiply or divide by a power of two.")
         name = _RISKY.get(type(node.op))
@@ -116,18 +121,24 @@ class ExpressionTranslator:
 
     def _unaryop(self, node: ast.UnaryOp) -> ast.expr:
         operand = self.visit(node.operand)
+        if self.exactness.holds(node):
+            return ast.UnaryOp(node.op, operand)
         if isinstance(node.op, ast.Not | ast.Invert):
             return ask("invert", operand)
         return ast.UnaryOp(node.op, operand)
 
     def _boolop(self, node: ast.BoolOp) -> ast.expr:
         first, *others = (self.visit(value) for value in node.values)
+        if self.exactness.holds(node):
+            return ast.BoolOp(node.op, [first, *others])
         method = "conjoin" if isinstance(node.op, ast.And) else "disjoin"
         return ask(method, first, *(self.thunk(other) for other in others))
 
     def _compare(self, node: ast.Compare) -> ast.expr:
         parts: list[ast.expr] = []
         left = self.visit(node.left)
+        if self.exactness.holds(node):
+            return ast.Compare(left, node.ops, [self.visit(comparator) for comparator in node.comparators])
         for position, (op, comparator) in enumerate(zip(node.ops, node.comparators)):
             right = self.visit(comparator)
             here = right
@@ -150,6 +161,8 @@ class ExpressionTranslator:
 
     def _ifexp(self, node: ast.IfExp) -> ast.expr:
         test, body, orelse = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)
+        if self.exactness.holds(node.test):
+            return ast.IfExp(test, body, orelse)
         flag = [ast.keyword("index", ast.Constant(True))] if self.as_index else []
         return ask("choose", test, self.thunk(body), self.thunk(orelse), keywords=flag)
 
@@ -186,6 +199,9 @@ class ExpressionTranslator:
         return ask("attribute", self.visit(node.value), ast.Constant(node.attr))
 
     def _subscript(self, node: ast.Subscript) -> ast.expr:
+        if self.lanes is not None:
+            lanes, index = self.lanes
+            return ask("get", self.visit(node.value), _offset(node.slice, index), of=lanes)
         return ask("get", self.visit(node.value), self.index_value(node.slice))
 
     def _slice(self, node: ast.Slice) -> ast.expr:
@@ -212,6 +228,13 @@ class ExpressionTranslator:
         element = self.visit(node.elt)
         self.local_names -= targets
         return ask("items", ast.ListComp(element, generators))
+
+
+def _offset(index: ast.expr, name: str) -> ast.expr:
+    """``c`` of an index ``i + c`` that was found to be one."""
+    if isinstance(index, ast.BinOp) and isinstance(index.left, ast.Name) and index.left.id == name:
+        return index.right if isinstance(index.op, ast.Add) else ast.UnaryOp(ast.USub(), index.right)
+    return ast.Constant(0)
 
 
 def _is_safe(node: ast.BinOp) -> bool:

@@ -43,7 +43,11 @@ class Program:
             for n in ast.walk(definition)
         )  # fmt: skip
         parameters = list(self.signature.parameters)
-        body = StatementTranslator(definition.body, parameters, filename, lines, returns_index).translate()
+        taken = {*original.__globals__, *original.__code__.co_freevars}
+        translator = StatementTranslator(
+            definition.body, parameters, filename, lines, returns_index, lambda name: name in taken
+        )
+        body = translator.translate()
         arguments = ast.arguments(
             posonlyargs=[], args=[ast.arg(name) for name in ("_rt", *parameters)], vararg=None,
             kwonlyargs=[], kw_defaults=[], kwarg=None, defaults=[],

@@ -1,7 +1,7 @@
 """Translation of statements: branches, loops and jumps become calls of the runtime ``_rt``."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from algonets.relax.analysis import (
     Liveness,
@@ -12,7 +12,9 @@ from algonets.relax.analysis import (
     jump_kinds,
     surely_assigned,
 )
+from algonets.relax.exactness import Exactness
 from algonets.relax.expressions import ExpressionTranslator, ask, load
+from algonets.relax.independence import Independent, independent
 
 __all__ = ["StatementTranslator"]
 
@@ -43,23 +45,44 @@ class StatementTranslator:
         filename: file of the function.
         lines: lines of that file.
         returns_index: the caller uses the result as an index.
+        shadowed: whether a name of a builtin means something else in the module.
     """
 
     def __init__(
-        self, body: Sequence[ast.stmt], parameters: list[str], filename: str, lines: list[str], returns_index: bool
+        self,
+        body: Sequence[ast.stmt],
+        parameters: list[str],
+        filename: str,
+        lines: list[str],
+        returns_index: bool,
+        shadowed: Callable[[str], bool] = lambda name: False,
     ):
         self.body = body
         self.variables = [name for name in assigned(body) if name not in parameters]
         self.indices = index_names(body, returns_index)
         self.live = Liveness(body, set())
         self.returns_index = returns_index
-        self.x = ExpressionTranslator(filename, lines, {*parameters, *self.variables}, self.indices)
+        names = {*parameters, *self.variables}
+        exactness = Exactness(body, self._mergeable(), parameters, lambda name: name in names or shadowed(name))
+        self.x = ExpressionTranslator(filename, lines, names, self.indices, exactness)
         self.loops: list[tuple[str, list[str], list[str]]] = []
         self.merged: set[str] = set()
         returns = sum(isinstance(n, ast.Return) for node in body for n in ast.walk(node))
         self.frame = None
         if returns > 1 or (returns == 1 and not (body and isinstance(body[-1], ast.Return))):
             self.frame = "_frame"
+
+    def _mergeable(self) -> set[str]:
+        """Variables that a branch or loop may merge."""
+        found: set[str] = set()
+        for node in (item for statement in self.body for item in ast.walk(statement)):
+            if isinstance(node, ast.If):
+                live = self.live.after[id(node)] | self.live.before_else[id(node)]
+                found |= live.intersection(assigned([*node.body, *node.orelse]))
+            elif isinstance(node, ast.While) or (isinstance(node, ast.For) and jump_kinds(node.body)):
+                live = self.live.after[id(node)] | self.live.head[id(node)]
+                found |= live.intersection(assigned([node]))
+        return found
 
     def translate(self) -> list[ast.stmt]:
         """Return the statements of the generated function."""
@@ -136,6 +159,10 @@ class StatementTranslator:
             return [assign(load(name), ask("augmented", load(name), new))]
         if not isinstance(node.target, ast.Subscript):
             raise self.x.error(node, "an assignment to an attribute", "Assign to a variable and return it.")
+        if self.x.lanes is not None:
+            item = ast.Subscript(node.target.value, node.target.slice, ast.Load())
+            new = ast.copy_location(ast.BinOp(ast.copy_location(item, node), node.op, node.value), node)
+            return self._store_value(node.target, self.x.visit(ast.fix_missing_locations(new)))
         base, index = self.x.fresh("array"), self.x.fresh("index")
         array, outer = node.target.value, None
         if isinstance(array, ast.Subscript):
@@ -186,6 +213,8 @@ class StatementTranslator:
             return lines
         if isinstance(target, ast.Subscript):
             base = target.value
+            if self.x.lanes is not None:
+                return [ast.Expr(ask("set", self.x.visit(_as_load(base)), value, of=self.x.lanes[0]))]
             index = self.x.index_value(target.slice)
             if isinstance(base, ast.Subscript):
                 outer = self.x.visit(_as_load(base.value))
@@ -200,6 +229,10 @@ class StatementTranslator:
     # ---- branches
 
     def _if(self, node: ast.If) -> list[ast.stmt]:
+        if self.x.exactness.holds(node.test):  # every example, and every path, goes the same way
+            return [
+                ast.If(self.x.visit(node.test), self.block(node.body), self.block(node.orelse) if node.orelse else [])
+            ]
         names = [n for n in assigned([*node.body, *node.orelse]) if n in self.live.after[id(node)]]
         kept = [n for n in assigned(node.body) if n not in names and n in self.live.before_else[id(node)]]
         self.merged |= {*names, *kept}
@@ -248,8 +281,36 @@ class StatementTranslator:
         source = ask("each", self.x.visit(node.iter))
         kinds = jump_kinds(node.body)
         if not kinds:
+            found = independent(node, self.live.after[id(node)], self.indices, self.x.exactness.shadowed)
+            if found is not None and self.x.lanes is None:
+                return self._at_once(node, found)
             return [ast.For(target, source, [*header, *self.block(node.body)], [])]
         return self._loop(node, kinds, lambda loop, names: (ast.For(target, source, [], []), header))
+
+    def _at_once(self, node: ast.For, found: Independent) -> list[ast.stmt]:
+        """A loop of independent passes: on whole arrays where they fit, else pass by pass."""
+        passes, lanes = self.x.fresh("passes"), self.x.fresh("at_once")
+        read = [
+            ast.Tuple([load(name), ast.Tuple([ast.Constant(c) for c in offsets], ast.Load())], ast.Load())
+            for name, offsets in found.read.items()
+        ]
+        parts = (state(list(found.written)), ast.Tuple(list(read), ast.Load()), state(list(found.sums)))
+        target = node.target.id  # pyright: ignore[reportAttributeAccessIssue]
+        kept = {name: self.x.fresh(f"{name}_") for name in found.sums}
+        self.x.lanes = (lanes, target)
+        whole: list[ast.stmt] = [assign(load(copy), load(name)) for name, copy in kept.items()]
+        whole += [assign(load(name), ast.Constant(0)) for name in kept]
+        whole += self.block(node.body)
+        whole += [assign(load(name), ask("total", load(copy), load(name), of=lanes)) for name, copy in kept.items()]
+        whole.append(ast.Expr(ask("finish", of=lanes)))
+        self.x.lanes = None
+        loop = ast.For(ast.Name(target, ast.Store()), load(passes), self.block(node.body), [])
+        return [
+            assign(load(passes), self.x.visit(node.iter)),
+            assign(load(lanes), ask("lanes", load(passes), *parts)),
+            ast.Expr(ast.Constant("These passes do not depend on each other: all at once, where the arrays fit.")),
+            ast.If(load(lanes), whole, [loop]),
+        ]
 
     def _target(self, node: ast.For) -> tuple[list[ast.stmt], ast.expr]:
         if isinstance(node.target, ast.Name):

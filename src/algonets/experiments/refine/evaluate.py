@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from algonets.experiments._measures import boundary_f, iou
 
 __all__ = ["Maps", "Score", "boundary_f", "evaluate", "iou"]
-
-_NEAR = 1  # pixels between outlines that count as the same
 
 
 class Maps(NamedTuple):
@@ -32,38 +31,6 @@ class Score(NamedTuple):
 
     iou: list[float]
     boundary_f: list[float]
-
-
-def iou(found: Tensor, truth: Tensor) -> Tensor:
-    """Return the intersection over union of boolean masks ``(N, 1, H, W)``, each; 1 where both are empty."""
-    shared, either = ((a.flatten(1).sum(1)) for a in (found & truth, found | truth))
-    return torch.where(either > 0, shared / either.clamp_min(1), 1.0)
-
-
-def boundary_f(found: Tensor, truth: Tensor, near: int = _NEAR) -> Tensor:
-    """Return the F-score of outlines of boolean masks ``(N, 1, H, W)``: pixels of one within ``near`` of the other.
-
-    The outline of a mask are its pixels with a neighbour (of 8) outside; the picture's frame is no outline. 1 where
-    neither has one, 0 where one has none.
-    """
-    first, second = _outline(found), _outline(truth)
-    precision = _share(first, _thick(second, near))
-    recall = _share(second, _thick(first, near))
-    score = 2 * precision * recall / (precision + recall).clamp_min(1e-12)
-    empty = (first.flatten(1).sum(1) == 0).int() + (second.flatten(1).sum(1) == 0).int()
-    return torch.where(empty == 2, 1.0, torch.where(empty == 1, 0.0, score))
-
-
-def _thick(mask: Tensor, radius: int) -> Tensor:
-    return functional.max_pool2d(mask.float(), 2 * radius + 1, 1, radius) > 0
-
-
-def _outline(mask: Tensor) -> Tensor:
-    return mask & _thick(~mask, 1)
-
-
-def _share(points: Tensor, allowed: Tensor) -> Tensor:
-    return (points & allowed).flatten(1).sum(1) / points.flatten(1).sum(1).clamp_min(1)
 
 
 def evaluate(network: torch.nn.Module, maps: Maps, at_once: int = 20) -> Score:

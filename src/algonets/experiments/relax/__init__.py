@@ -7,6 +7,7 @@ without the program: the same data, steps and first weights for all.
 from algonets.experiments.relax.edit import EditTask, RelaxEditExperiment
 from algonets.experiments.relax.learner import Learner
 from algonets.experiments.relax.methods import LAWS, Method, grid
+from algonets.experiments.relax.path import PathTask, RelaxPathExperiment
 from algonets.experiments.relax.sort import RelaxSortExperiment, SortTask
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "EditTask",
     "Learner",
     "Method",
+    "PathTask",
     "RelaxEditExperiment",
+    "RelaxPathExperiment",
     "RelaxSortExperiment",
     "SortTask",
     "grid",

@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from algonets.experiments._options import at_least, check_folder, one_device, open_folder, positive
 from algonets.experiments._training import RunError, check_settings, checkpoint_path, fit, make_trainer, write_json
 from algonets.experiments.relax.learner import Batches, Learner, Task
 from algonets.experiments.relax.methods import LawName, grid
@@ -53,22 +54,14 @@ class Comparison:
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
     ):
-        for option, value in {"steps": steps, "batch_size": batch_size, "interval": interval}.items():
-            if value < 1:
-                raise RunError(f"--{option} must be at least 1, got {value}.")
-        if learning_rate <= 0:
-            raise RunError(f"--learning_rate must be positive, got {learning_rate}.")
+        at_least(1, steps=steps, batch_size=batch_size, interval=interval)
+        positive(learning_rate=learning_rate)
+        check_folder(output, resume, overwrite)
+        self.trainer_options = one_device(self.name, trainer)
         if not laws or not scales:
             raise RunError("--laws and --scales must name at least one each.")
         if min(scales) <= 0:
             raise RunError(f"--scales must be positive, got {min(scales)}.")
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
-        if resume and overwrite:
-            raise RunError("--resume and --overwrite exclude each other. Give one.")
-        self.trainer_options = dict(trainer or {})
-        if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
-            raise RunError(f"{self.name} trains on one device. Leave out --trainer.devices.")
         self.methods = grid(laws, scales, list(self.baselines))
         self.steps, self.batch_size, self.interval = steps, batch_size, min(interval, steps)
         self.learning_rate, self.data_dir, self.seed = learning_rate, data_dir, seed
@@ -94,12 +87,7 @@ class Comparison:
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
-        if self.config is not None:
-            (self.output / "config.yaml").write_text(self.config)
+        open_folder(self.output, self.config)
         task = self.task(console)
         metrics: dict[str, Any] = {**self._settings(), "score": task.score, "methods": {}}
         networks: dict[str, torch.nn.Module] = {}

@@ -12,6 +12,7 @@ from torch.nn import functional
 import algonets as an
 from algonets.data import AbstractWordDataset, OcrLetters, SyntheticWords
 from algonets.data.lexicon import TEST_WORDS, TRAIN_WORDS
+from algonets.experiments._options import at_least
 from algonets.experiments._training import RunError
 from algonets.experiments.relax.comparison import Comparison
 from algonets.experiments.relax.methods import LawName, Method
@@ -217,10 +218,7 @@ class RelaxEditExperiment(Comparison):
             learning_rate,
             **options,
         )
-        counts = {"longest": longest, "clusters": clusters, "train_size": train_size, "test_size": test_size}
-        for option, value in {**counts, "width": width}.items():
-            if value < 1:
-                raise RunError(f"--{option} must be at least 1, got {value}.")
+        at_least(1, longest=longest, clusters=clusters, train_size=train_size, test_size=test_size, width=width)
         self.data, self.longest, self.clusters, self.width = data, longest, clusters, width
         self.sizes, self.difficulty = (train_size, test_size), difficulty
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import algonets as an
 from algonets.data import Digits, Mnist, NumberSets
-from algonets.experiments._training import RunError
+from algonets.experiments._options import at_least
 from algonets.experiments.relax.comparison import Comparison
 from algonets.experiments.relax.methods import LawName, Method
 from algonets.experiments.relax.report import draw_curves, draw_scales
@@ -124,11 +124,8 @@ class RelaxSortExperiment(Comparison):
             learning_rate,
             **options,
         )
-        for option, value, least in (("n", n, 2), ("digits", digits, 1), ("test_sets", test_sets, 1)):
-            if value < least:
-                raise RunError(f"--{option} must be at least {least}, got {value}.")
-        if width < 1:
-            raise RunError(f"--width must be at least 1, got {width}.")
+        at_least(2, n=n)
+        at_least(1, digits=digits, test_sets=test_sets, width=width)
         self.data, self.n, self.digits, self.test_sets, self.width = data, n, digits, test_sets, width
 
     def settings(self) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""Dynamic programs beside their peers: forward and backward, batch 32, float32, one thread, one process.
+
+pysdtw, torch-struct, rapidfuzz and torch's own CTC loss get the same numbers as we do. A circuit is traced at the first
+call of a shape; that time is shown apart, as a network calls the same shape again and again.
+"""
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from _timing import machine, milliseconds, save
+
+from algonets.dp import CKY, CTC, ProjectiveDependency, SemiMarkov, SoftDTW, edit_distance
+
+BATCH = 32
+
+try:
+    import pysdtw  # pyright: ignore[reportMissingImports]
+except ImportError:
+    pysdtw = None
+try:
+    import torch_struct  # pyright: ignore[reportMissingImports]
+except ImportError:
+    torch_struct = None
+try:
+    from rapidfuzz.distance import Levenshtein
+except ImportError:
+    Levenshtein = None
+
+
+def row(operation: str, ours: Callable[[], Any], theirs: Callable[[], Any] | None, peer: str, target: str) -> dict:
+    begin = time.perf_counter()
+    ours()
+    first = 1000 * (time.perf_counter() - begin)
+    fast = milliseconds(ours, 0.7)
+    try:
+        slow = None if theirs is None else milliseconds(theirs, 0.7)
+    except Exception as error:  # a peer that fails is shown as such
+        print(f"{operation}: {peer} fails: {type(error).__name__}: {error}")
+        slow = None
+    return {
+        "operation": operation,
+        "algonets ms": round(fast, 3),
+        "first call ms": round(first, 1),
+        "peer": peer,
+        "peer ms": "-" if slow is None else round(slow, 3),
+        "ratio": "-" if slow is None else round(slow / fast, 2),
+        "target": target,
+    }
+
+
+def gradient(value: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> Callable[[], Any]:
+    """Return a job: value and gradient of all inputs."""
+    tracked = [x.clone().requires_grad_() for x in inputs]
+    return lambda: torch.autograd.grad(value(*tracked).sum(), tracked)
+
+
+def soft_dtw_rows() -> list[dict]:
+    found = []
+    for n, target in ((128, ">= 2.2"), (512, ">= 3.2")):
+        x, y = (torch.randn(BATCH, n, 8) for _ in range(2))
+        distances = torch.cdist(x, y) ** 2 / 16
+        peer = None
+        if pysdtw is not None:  # it makes its distances itself: ours are handed through
+            layer = pysdtw.SoftDTW(gamma=0.1, use_cuda=False, dist_func=lambda a, b: a)
+            peer = gradient(lambda d, layer=layer: layer(d, d), distances)
+        found.append(
+            row(f"Soft-DTW {n} x {n}", gradient(lambda d: SoftDTW(d, 0.1).value(), distances), peer, "pysdtw", target)
+        )
+    return found
+
+
+def precision_row() -> dict:
+    """Largest error of the float32 gradient at temperature 0.01, ours in place of milliseconds."""
+    x, y = (torch.randn(BATCH, 128, 8) for _ in range(2))
+    distances = torch.cdist(x, y) ** 2 / 16
+
+    def of(value: Callable, d: torch.Tensor) -> torch.Tensor:
+        return gradient(value, d)()[0]
+
+    truth = of(lambda d: SoftDTW(d, 0.01).value(), distances.double())
+    ours = (of(lambda d: SoftDTW(d, 0.01).value(), distances) - truth).abs().max().item()
+    theirs: Any = "-"
+    if pysdtw is not None:
+        layer = pysdtw.SoftDTW(gamma=0.01, use_cuda=False, dist_func=lambda a, b: a)
+        theirs = (of(lambda d: layer(d, d), distances) - truth).abs().max().item()
+    return {
+        "operation": "gradient error, temperature 0.01 (not ms)",
+        "algonets ms": f"{ours:.1e}",
+        "first call ms": "-",
+        "peer": "pysdtw",
+        "peer ms": theirs if isinstance(theirs, str) else f"{theirs:.1e}",
+        "ratio": "-",
+        "target": "< 1e-6",
+    }
+
+
+def edit_rows() -> list[dict]:
+    x, y = (torch.randint(26, (BATCH, 1000)) for _ in range(2))
+    first, second = (["".join(chr(97 + c) for c in line) for line in z.tolist()] for z in (x, y))
+    pairs = list(zip(first, second, strict=True))
+    peer = None if Levenshtein is None else (lambda: [Levenshtein.distance(a, b) for a, b in pairs])
+    return [row("edit distance, n = 1000", lambda: edit_distance(x, y), peer, "rapidfuzz", ">= 0.5")]
+
+
+def ctc_rows() -> list[dict]:
+    found = []
+    for steps, symbols, size in ((150, 30, 20), (500, 30, 60)):
+        logits = torch.randn(BATCH, steps, symbols)
+        targets = torch.randint(1, symbols, (BATCH, size))
+        lengths, sizes = torch.full((BATCH,), steps), torch.full((BATCH,), size)
+        ours = gradient(lambda x, t=targets: -CTC(x.log_softmax(-1), t).log_partition(), logits)
+        theirs = gradient(
+            lambda x, t=targets, n=lengths, m=sizes: torch.nn.functional.ctc_loss(
+                x.log_softmax(-1).transpose(0, 1), t, n, m, reduction="none"
+            ),
+            logits,
+        )
+        name = f"CTC, {steps} frames, {symbols} labels, target {size}"
+        found.append(row(name, ours, theirs, "torch ctc_loss", ">= 0.67"))
+    return found
+
+
+def structure_rows() -> list[dict]:
+    """Marginals: the gradients of the log-partition function."""
+    found = []
+    segment, transition = torch.randn(BATCH, 24, 8, 4), torch.randn(4, 4)  # at T = 100 the peer asks for 33 GB
+    edges = torch.zeros(BATCH, 24, 9, 4, 4)
+    edges[:, :, 1:] = segment.unsqueeze(-1) + transition.T
+    arcs, spans = torch.randn(BATCH, 20, 20), torch.randn(BATCH, 20, 20, 10)
+
+    def peer(kind: str, scores: torch.Tensor, **options: Any) -> Callable[[], Any] | None:
+        if torch_struct is None:
+            return None
+        return lambda: getattr(torch_struct, kind)(scores.clone(), **options).marginals
+
+    job = gradient(lambda u, a: SemiMarkov(u, a).log_partition(), segment, transition)
+    name = "semi-Markov, T = 24, K = 8, S = 4"
+    found.append(row(name, job, peer("SemiMarkovCRF", edges), "torch-struct", ">= 20"))
+    eisner = gradient(lambda x: ProjectiveDependency(x, single_root=False).log_partition(), arcs)
+    found.append(row("Eisner, 20 words", eisner, peer("DependencyCRF", arcs, multiroot=True), "torch-struct", ">= 20"))
+    trees = gradient(lambda x: CKY(x).log_partition(), spans)
+    found.append(row("CKY, 20 words, 10 labels", trees, peer("TreeCRF", spans), "torch-struct", ">= 20"))
+    return found
+
+
+def long_row() -> dict:
+    """SemiMarkov of 1000 steps: time, and the memory that the process gained."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    segment, transition = torch.randn(BATCH, 1000, 20, 8), torch.randn(8, 8)
+    job = gradient(lambda u, a: SemiMarkov(u, a).log_partition(), segment, transition)
+    result = row("semi-Markov, T = 1000, K = 20, S = 8", job, None, "-", "memory linear in T")
+    gained = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return result | {"peer": f"{gained:.0f} MiB more"}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    rows = [*soft_dtw_rows(), precision_row(), *edit_rows(), *ctc_rows(), *structure_rows(), long_row()]
+    names = {"pysdtw": pysdtw, "torch-struct": torch_struct, "rapidfuzz": Levenshtein}
+    save("dp", machine(*(name for name, module in names.items() if module is not None)), rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+// Weighted automata: sums and best paths over all paths, and how often each arc lies on one. States of all examples of
+// a batch in one topological order; in double, without lanes, as every example has its own shape.
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "bindings.h"
+
+namespace algonets {
+namespace {
+
+using nb::literals::operator""_a;
+using std::int64_t;
+
+constexpr double kNone = -std::numeric_limits<double>::infinity();
+
+// The log-sum-exp of numbers as they come.
+struct LogSum {
+  double top = kNone, sum = 0;
+  void add(double x) {
+    if (x == kNone) return;
+    if (x <= top) {
+      sum += std::exp(x - top);
+    } else {
+      sum = sum * std::exp(top - x) + 1;
+      top = x;
+    }
+  }
+  double value(bool maximum) const { return top == kNone || maximum ? top : top + std::log(sum); }
+};
+
+// State s of the order has the arcs first[s] .. first[s + 1]; `source` counts in that order too.
+template <class In>
+void lattice_run(In1<int64_t> first, In1<int64_t> source, In1<In> weight, In1<In> final, In1<std::uint8_t> start,
+                 In1<int64_t> example, bool maximum, Out<In> value, std::optional<Out<In>> arcs, std::optional<Out<In>> ends) {
+  const int64_t states = final.shape(0), count = weight.shape(0), batch = value.shape(0);
+  bool good = int64_t(first.shape(0)) == states + 1 && int64_t(source.shape(0)) == count && int64_t(start.shape(0)) == states &&
+              int64_t(example.shape(0)) == states && first.data()[0] == 0 && first.data()[states] == count &&
+              (!arcs || int64_t(arcs->shape(0)) == count) && (!ends || int64_t(ends->shape(0)) == states);
+  for (int64_t s = 0; good && s < states; ++s) {
+    good = first.data()[s] <= first.data()[s + 1] && example.data()[s] >= 0 && example.data()[s] < batch;
+    for (int64_t a = first.data()[s]; good && a < first.data()[s + 1]; ++a) good = source.data()[a] >= 0 && source.data()[a] < s;
+  }
+  if (!good) throw nb::value_error("Lattice: the arrays must fit together, states in topological order");
+  nb::gil_scoped_release release;
+  const int64_t *from = source.data(), *begin = first.data(), *owner = example.data();
+  std::vector<double> alpha(states), adjoint(states, 0);
+  std::vector<LogSum> totals(batch);
+  for (int64_t s = 0; s < states; ++s) {
+    LogSum sum;
+    if (start.data()[s]) sum.add(0);
+    for (int64_t a = begin[s]; a < begin[s + 1]; ++a) sum.add(alpha[from[a]] + double(weight.data()[a]));
+    alpha[s] = sum.value(maximum);
+    totals[owner[s]].add(alpha[s] + double(final.data()[s]));
+  }
+  std::vector<double> total(batch);
+  for (int64_t b = 0; b < batch; ++b) value.data()[b] = In(total[b] = totals[b].value(maximum));
+  if (!arcs || !ends) return;
+  // Of equal maxima the first takes all.
+  std::vector<std::uint8_t> done(batch, 0);
+  for (int64_t s = 0; s < states; ++s) {
+    const double z = total[owner[s]], score = alpha[s] + double(final.data()[s]);
+    double p = 0;
+    if (z != kNone && score != kNone) p = maximum ? double(score == z && !done[owner[s]]) : std::exp(score - z);
+    if (maximum && p > 0) done[owner[s]] = 1;
+    adjoint[s] = p;
+    ends->data()[s] = In(p);
+  }
+  for (int64_t s = states - 1; s >= 0; --s) {
+    const double g = adjoint[s];
+    bool left = !(maximum && start.data()[s] && alpha[s] == 0);
+    for (int64_t a = begin[s]; a < begin[s + 1]; ++a) {
+      const double score = alpha[from[a]] + double(weight.data()[a]);
+      double p = 0;
+      if (g != 0 && score != kNone) p = maximum ? (left && score == alpha[s] ? g : 0) : g * std::exp(score - alpha[s]);
+      if (maximum && p > 0) left = false;
+      arcs->data()[a] = In(p);
+      adjoint[from[a]] += p;
+    }
+  }
+}
+
+template <class In> void bind(nb::module_& m) {
+  m.def("lattice_run", lattice_run<In>, nb::arg("first").noconvert(), nb::arg("source").noconvert(), nb::arg("weight").noconvert(),
+        nb::arg("final").noconvert(), nb::arg("start").noconvert(), nb::arg("example").noconvert(), "maximum"_a,
+        nb::arg("value").noconvert(), nb::arg("arcs").noconvert().none(), nb::arg("ends").noconvert().none());
+}
+
+}  // namespace
+
+void bind_lattice(nb::module_& m) {
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace algonets

@@ -1,0 +1,240 @@
+"""The base of short experiments: options, folder, training, a table, criteria, JSON and a picture."""
+
+import abc
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from algonets.experiments._learner import Learner, Stream
+from algonets.experiments._training import RunError, check_settings, fit, make_trainer, write_json
+from algonets.nets import Net, save_net
+
+__all__ = ["AbstractExperiment", "Criterion", "Report", "at_least", "at_most", "minibatches"]
+
+
+class Criterion(NamedTuple):
+    """What an experiment must show.
+
+    Attributes:
+        name: What was measured.
+        value: The figure.
+        rule: ``>=`` or ``<=``.
+        bound: What it is compared with.
+    """
+
+    name: str
+    value: float
+    rule: str
+    bound: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the rule holds."""
+        return self.value >= self.bound if self.rule == ">=" else self.value <= self.bound
+
+
+def at_least(name: str, value: float, bound: float) -> Criterion:
+    """Require ``value >= bound``."""
+    return Criterion(name, float(value), ">=", bound)
+
+
+def at_most(name: str, value: float, bound: float) -> Criterion:
+    """Require ``value <= bound``."""
+    return Criterion(name, float(value), "<=", bound)
+
+
+@dataclass
+class Report:
+    """What an experiment found.
+
+    Attributes:
+        title: Above the table.
+        rows: Of the table, one for each system; all with the same keys.
+        criteria: What had to be shown.
+        figure: A ``matplotlib`` figure.
+        figures: More numbers, for the JSON.
+    """
+
+    title: str
+    rows: list[dict[str, Any]]
+    criteria: list[Criterion]
+    figure: Any
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+class AbstractExperiment(abc.ABC):
+    """One experiment: a subclass keeps its options and says how to :meth:`measure`.
+
+    Args:
+        output: Folder for the results; by default runs/<name>.
+        overwrite: Replace a run in the output folder.
+        seed: Of data, first weights and training.
+        data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
+        trainer: Further arguments of lightning.Trainer.
+        config: Text to keep as config.yaml in the output folder.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(
+        self,
+        output: str | None = None,
+        overwrite: bool = False,
+        seed: int = 0,
+        data_dir: str | None = None,
+        trainer: dict[str, Any] | None = None,
+        config: str | None = None,
+    ):
+        if output == "":
+            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
+        if seed < 0:
+            raise RunError(f"--seed must be at least 0, got {seed}.")
+        self.trainer_options = dict(trainer or {})
+        if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
+            raise RunError(f"{self.name} trains on one device. Leave out --trainer.devices.")
+        self.output = Path(output or f"runs/{self.name}")
+        self.overwrite, self.seed, self.data_dir, self.config = overwrite, seed, data_dir, config
+        self.options: dict[str, Any] = {}
+        self.console = Console()
+
+    def keep(self, **options: Any) -> None:
+        """Keep options, which then are attributes; integers must be at least 1 and floats positive."""
+        for name, value in options.items():
+            for part in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(part, int) and not isinstance(part, bool) and part < 1:
+                    raise RunError(f"--{name} must be at least 1, got {value}.")
+                if isinstance(part, float) and not part > 0:
+                    raise RunError(f"--{name} must be positive, got {value}.")
+            if isinstance(value, list) and not value:
+                raise RunError(f"--{name} must name at least one, got {value}.")
+        self.options |= options
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an option that is kept."""
+        options = self.__dict__.get("options", {})
+        if name in options:
+            return options[name]
+        raise AttributeError(f"{type(self).__name__} has no option {name!r}; it keeps {', '.join(options) or 'none'}.")
+
+    @abc.abstractmethod
+    def measure(self) -> Report:
+        """Do it; returns what was found."""
+
+    def run(self) -> dict[str, Any]:
+        """Measure, write metrics.json and report.png, show the table; returns the content of metrics.json."""
+        start = time.perf_counter()
+        settings = {"experiment": self.name, "seed": self.seed, **self.options}
+        try:
+            self.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
+        check_settings(self.output, settings, resume=False, overwrite=self.overwrite)
+        if self.config is not None:
+            (self.output / "config.yaml").write_text(self.config)
+        torch.manual_seed(self.seed)
+        report = self.measure()
+        metrics = {
+            **settings,
+            "rows": [{key: _rounded(value) for key, value in row.items()} for row in report.rows],
+            "criteria": [{**c._asdict(), "value": _rounded(c.value), "passed": c.passed} for c in report.criteria],
+            "figures": _rounded(report.figures),
+            "seconds": round(time.perf_counter() - start, 1),
+        }
+        write_json(self.output / "metrics.json", metrics)
+        report.figure.savefig(self.output / "report.png")
+        _show(self.console, report)
+        self.console.print(f"Picture: {self.output / 'report.png'}    figures: {self.output / 'metrics.json'}")
+        return metrics
+
+    def train(
+        self,
+        name: str,
+        network: nn.Module,
+        loss: Callable[[Any, Any], Tensor],
+        batches: Callable[[int], Any],
+        steps: int,
+        learning_rate: float = 1e-3,
+        **options: Any,
+    ) -> list[float]:
+        """Train a network by Adam, save it as <name>.safetensors, and return the losses.
+
+        Args:
+            name: Of the files.
+            network: Changed in place.
+            loss: ``loss(network, batch)``.
+            batches: The batch of a step, counted from 0; called in the order of steps.
+            steps: How many.
+            learning_rate: At its peak.
+            options: More of :class:`~algonets.experiments._learner.Learner`.
+        """
+        return self.fit(name, Learner(network, loss, steps, learning_rate, **options), batches, steps)
+
+    def fit(self, name: str, learner: Learner, batches: Callable[[int], Any], steps: int) -> list[float]:
+        """Train what a learner holds; see :meth:`train`."""
+        self.console.print(f"[bold]{name}[/]: {steps} steps ...")
+        trainer = make_trainer(self.output / name, 1, self.seed, self.trainer_options, name)
+        learner.network.train()
+        fit(trainer, learner, Stream(batches, steps), None)
+        learner.network.eval()
+        if isinstance(learner.network, Net):
+            save_net(learner.network, self.output / f"{name}.safetensors")
+        return torch.stack(learner.curve).tolist()
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if not inspect.isabstract(cls) and "name" not in vars(cls):
+            raise TypeError(f"{cls.__name__}.name must be the name of the subcommand.")
+
+
+def minibatches(tensors: tuple[Tensor, ...], batch_size: int, seed: int = 0) -> Callable[[int], tuple[Tensor, ...]]:
+    """Return a function of the step that gives minibatches, each example once in an epoch.
+
+    Args:
+        tensors: With the same first dimension.
+        batch_size: Examples of a step; all if there are fewer. What is left at the end of an epoch is left out.
+        seed: Of the order.
+    """
+    count = len(tensors[0])
+    size = min(batch_size, count)
+
+    def orders() -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        while True:
+            yield from torch.randperm(count, generator=generator)[: count // size * size].split(size)
+
+    order = orders()
+
+    def batch(step: int) -> tuple[Tensor, ...]:
+        kept = next(order)
+        return tuple(tensor[kept] for tensor in tensors)
+
+    return batch
+
+
+def _rounded(value: Any) -> Any:
+    """Round numbers to five digits, however deep."""
+    if isinstance(value, dict):
+        return {str(key): _rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(part) for part in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def _show(console: Console, report: Report) -> None:
+    table = Table(title=report.title)
+    for i, name in enumerate(report.rows[0]):
+        table.add_column(name, justify="right" if i else "left")
+    for row in report.rows:
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    console.print(table)
+    for c in report.criteria:
+        shown = f"{c.name}: {c.value:.4g} {c.rule} {c.bound:g}"
+        console.print(f"[{'green' if c.passed else 'red'}]{'yes' if c.passed else 'no '}[/] {shown}")

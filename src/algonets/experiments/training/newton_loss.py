@@ -1,0 +1,142 @@
+"""Newton losses against ordinary ones, on orders and on paths."""
+
+import math
+from typing import Any, Literal
+
+from rich.console import Console
+
+from algonets.experiments.training.newton_tasks import METHODS, MODES, PathTask, SortTask, train
+from algonets.experiments.training.study import Study, best_setting, entry
+
+__all__ = ["NewtonLossExperiment"]
+
+TITLES = {"base": "base", "hessian": "Newton, Hessian", "fisher": "Newton, Fisher"}
+SCALED = ("NeuralSort", "SoftSort")
+BAD = 10.0
+GRID = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
+
+
+class NewtonLossExperiment(Study):
+    """Learn orders of numbers and shortest paths, by the loss itself and by Newton losses of it.
+
+    Args:
+        parts: ``scaled``: outputs ten times too large at the start, SGD; ``sorting``: four methods, two sizes, Adam;
+            ``paths``: perturbed shortest paths, Adam; or ``all``.
+        output: Folder for the results; by default runs/newton-loss.
+        overwrite: Replace a run in the output folder.
+        seeds: How many.
+        steps: Of training; ``scaled`` takes 60.
+        search_steps: Of a trial that chooses damping and rate on validation data.
+        sizes: Numbers a set, two sizes separated by a comma.
+        trainer: Unused; the command line gives it to every experiment.
+        config: Text to keep as config.yaml in the output folder.
+    """
+
+    name = "newton-loss"
+
+    def __init__(
+        self,
+        parts: Literal["all", "scaled", "sorting", "paths"] = "all",
+        output: str | None = None,
+        overwrite: bool = False,
+        seeds: int = 3,
+        steps: int = 300,
+        search_steps: int = 100,
+        sizes: str = "5,10",
+        trainer: dict[str, Any] | None = None,
+        config: str | None = None,
+    ):
+        super().__init__(locals())
+        self.steps, self.search_steps = steps, search_steps
+        tasks: dict[str, tuple[Any, str, int]] = {}
+        if parts in ("all", "scaled"):
+            tasks |= {
+                f"{name}, n = 5, outputs x 10, SGD": (SortTask(name, 5, BAD), "sgd", min(60, steps)) for name in SCALED
+            }
+        if parts in ("all", "sorting"):
+            for n in map(int, sizes.split(",")):
+                tasks |= {f"{name}, n = {n}": (SortTask(name, n), "adam", steps) for name in METHODS}
+        if parts in ("all", "paths"):
+            tasks["paths, 6 x 6"] = (PathTask(), "adam", steps)
+            tasks["paths, outputs x 10, SGD"] = (PathTask(factor=BAD), "sgd", min(60, steps))
+        self.tasks = tasks
+        self.chosen: dict[str, dict[str, tuple[Any, ...]]] = {}
+
+    def prepare(self, console: Console) -> dict[str, Any]:
+        """Choose rate and damping of everything on validation data."""
+        for name, (task, optimizer, steps) in self.tasks.items():
+            steps = min(steps, self.search_steps)
+            self.chosen[name] = {}
+            for mode in MODES:
+                self.chosen[name][mode] = best_setting(
+                    lambda rate, damping, task=task, mode=mode, steps=steps, optimizer=optimizer: (
+                        -sum(train(task, mode, damping, rate, steps, 1000, optimizer, "validation"))
+                    ),
+                    _grid(mode, optimizer),
+                )
+            console.print(f"{name}: " + ", ".join(f"{m} {pair}" for m, pair in self.chosen[name].items()))
+        return {
+            name: {mode: {"rate": pair[0], "damping": pair[1]} for mode, pair in found.items()}
+            for name, found in self.chosen.items()
+        }
+
+    def measure(self, seed: int) -> dict[str, Any]:
+        """Train everything with what was chosen."""
+        found: dict[str, Any] = {}
+        for name, (task, optimizer, steps) in self.tasks.items():
+            found[name] = {}
+            for mode in MODES:
+                rate, damping = self.chosen[name][mode]
+                outcome = train(task, mode, damping, rate, steps, seed, optimizer, "test")
+                found[name][mode] = outcome._asdict()
+        return found
+
+    def criteria(self, mean: Any) -> dict[str, bool]:
+        """The target of the badly scaled start."""
+        found = {}
+        for name in (name for name in mean if name.split(",")[0] in SCALED and "x 10" in name):
+            gain = mean[name]["hessian"]["parts"] - mean[name]["base"]["parts"]
+            found[f"{name}: {gain:+.1f} points element by element by the Hessian, at least 10"] = gain >= 10
+        return found
+
+    def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
+        """Exact (element-wise) percent."""
+        rows = []
+        for name, found in mean.items():
+            cells = [
+                f"{entry(found[m]['exact'], deviation[name][m]['exact'], 1)} ({found[m]['parts']:.1f})" for m in MODES
+            ]
+            rows.append([name, *cells])
+        return ["task", *[f"{title}: exact % (parts %)" for title in TITLES.values()]], rows
+
+    def draw(self, figure: Any, mean: Any, deviation: Any) -> None:
+        """Bars of exact and element-wise scores."""
+        figure.set_size_inches(11, 0.9 + 0.5 * len(mean))
+        axes = figure.subplots(1, 2, sharey=True)
+        colours = ("0.6", "#1f3b73", "#c0392b")
+        for panel, key, title in zip(
+            axes, ("exact", "parts"), ("whole answers right, %", "parts right, %"), strict=True
+        ):
+            for k, name in enumerate(mean):
+                for j, mode in enumerate(MODES):
+                    value, error = mean[name][mode][key], deviation[name][mode][key]
+                    label = TITLES[mode] if k == 0 else None
+                    panel.barh(k + 0.27 * (j - 1), value, 0.25, xerr=error, color=colours[j], label=label, capsize=2)
+            panel.set(xlabel=title, yticks=range(len(mean)), yticklabels=list(mean), xlim=(0, 105))
+        axes[0].invert_yaxis()
+        axes[0].legend(frameon=False, fontsize=8, loc="lower right")
+
+
+def _grid(mode: str, optimizer: str) -> list[tuple[float, float]]:
+    """Pairs of rate and damping. SGD: rates in units of the step that the damping leaves; Adam adapts by itself."""
+    if optimizer == "adam":
+        return [(3e-3, 1.0)] if mode == "base" else [(3e-3, damping) for damping in GRID[::2]]
+    if mode == "base":
+        return [(10.0**k, 1.0) for k in (-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0)]
+    return [(rate, damping) for damping in GRID[::2] for rate in _rates(damping)]
+
+
+def _rates(damping: float) -> list[float]:
+    """A Newton step is at most the gradient over the damping."""
+    centre = 1e-3 * math.sqrt(max(damping, 1e-2) / 1e-2)
+    return [centre / 10, centre / 3, centre, centre * 3, centre * 10]

@@ -1,0 +1,224 @@
+"""Learning online: a memory of some steps, a system whose near influence misleads, memory that does not grow."""
+
+import math
+import resource
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from algonets.experiments.training.study import Study, entry
+from algonets.training import UORO, learn_online
+
+__all__ = ["OnlineMemoryExperiment", "bit_stream", "influence"]
+
+UNITS, POSITIVE = 23, 10
+TRUNCATIONS = (1, 10, 100)
+
+
+class OnlineMemoryExperiment(Study):
+    """Learn to copy bits after a delay, and to balance influences of opposite sign, while data stream.
+
+    Args:
+        output: Folder for the results; by default runs/online-memory.
+        overwrite: Replace a run in the output folder.
+        seeds: How many.
+        delay: Steps after which a bit is asked for.
+        units: Of the recurrent network.
+        streams: That are read side by side.
+        steps: Of the copy task.
+        balance_steps: Of influence balancing.
+        long_steps: Of one stream, during which memory is watched (first seed only).
+        trainer: Unused; the command line gives it to every experiment.
+        config: Text to keep as config.yaml in the output folder.
+    """
+
+    name = "online-memory"
+
+    def __init__(
+        self,
+        output: str | None = None,
+        overwrite: bool = False,
+        seeds: int = 3,
+        delay: int = 4,
+        units: int = 16,
+        streams: int = 50,
+        steps: int = 5000,
+        balance_steps: int = 20_000,
+        long_steps: int = 200_000,
+        trainer: dict[str, Any] | None = None,
+        config: str | None = None,
+    ):
+        super().__init__(locals())
+        self.delay, self.units, self.streams = delay, units, streams
+        self.steps, self.balance_steps, self.long_steps = steps, balance_steps, long_steps
+        self.memory: dict[str, float] = {}
+
+    def prepare(self, console: Any) -> dict[str, Any]:
+        """Run one long stream, and see what it takes."""
+        self.memory = self._long_stream()
+        console.print(f"{self.long_steps} steps: {self.memory}")
+        return {"long stream": self.memory}
+
+    def measure(self, seed: int) -> dict[str, Any]:
+        """Both tasks."""
+        copy = {"uoro": self._copy(seed, True), "truncated": self._copy(seed, False)}
+        balance = {"uoro": _balance(self.balance_steps, seed, None)}
+        for length in TRUNCATIONS:
+            balance[f"truncated {length}"] = _balance(self.balance_steps, seed, length)
+        return {"copy": copy, "balance": balance}
+
+    def _copy(self, seed: int, online: bool) -> list[float]:
+        """Bits a symbol, twenty averages over the run; by UORO, or backpropagation through one step."""
+        torch.manual_seed(seed)
+        cell, readout = nn.RNNCell(1, self.units), nn.Linear(self.units, 1)
+        parameters = [*cell.parameters(), *readout.parameters()]
+        optimizer = torch.optim.Adam(parameters, 3e-3)
+        slower = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1 / (1 + 10 * t / self.steps))
+        data = bit_stream(self.streams, self.delay, self.steps, torch.Generator().manual_seed(seed))
+        found: list[float] = []
+        start = torch.zeros(self.streams, self.units)
+
+        def bits(state: Any, target: Tensor) -> Tensor:
+            return functional.binary_cross_entropy_with_logits(readout(state)[:, 0], target)
+
+        if online:
+            learner = UORO(cell, start, generator=torch.Generator().manual_seed(seed))
+            for loss in learn_online(learner, bits, optimizer, data, trainable=list(readout.parameters())):
+                found.append(loss.item())
+                slower.step()
+        else:
+            state = start
+            for x, target in data:
+                state = cell(x, state.detach())
+                loss = bits(state, target)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                slower.step()
+                found.append(loss.item())
+        parts = torch.tensor(found)[: len(found) // 20 * 20].reshape(20, -1).mean(1) / math.log(2)
+        return parts.tolist()
+
+    def _long_stream(self) -> dict[str, float]:
+        """Resident memory of the process after a twentieth of one long stream, and at its end; only it rises."""
+        torch.manual_seed(0)
+        cell, readout = nn.RNNCell(1, self.units), nn.Linear(self.units, 1)
+        optimizer = torch.optim.SGD([*cell.parameters(), *readout.parameters()], 1e-4)
+        data = ((x[0], y) for x, y in bit_stream(1, self.delay, self.long_steps, torch.Generator().manual_seed(0)))
+        learner = UORO(cell, torch.zeros(self.units), generator=torch.Generator().manual_seed(0))
+
+        def bits(state: Any, target: Tensor) -> Tensor:
+            return functional.binary_cross_entropy_with_logits(readout(state), target)
+
+        early = 0.0
+        for step, _ in enumerate(learn_online(learner, bits, optimizer, data, trainable=list(readout.parameters()))):
+            if step == self.long_steps // 20:
+                early = _peak()
+        return {"steps": self.long_steps, "MiB after a twentieth": early, "MiB at the end": _peak()}
+
+    def criteria(self, mean: Any) -> dict[str, bool]:
+        """The targets."""
+        copy, balance = mean["copy"], mean["balance"]
+        start = balance["uoro"]["loss"][0]
+        return {
+            f"UORO copies: {copy['uoro'][-1]:.4f} bits, below 0.01": copy["uoro"][-1] < 0.01,
+            f"truncated to 1 it does not: {copy['truncated'][-1]:.3f} bits, above 0.9": copy["truncated"][-1] > 0.9,
+            "UORO balances the influences": balance["uoro"]["loss"][-1] < 0.01 * start,
+            "truncated to 1, 10, 100 the parameter moves the wrong way": all(
+                balance[f"truncated {n}"]["theta"][-1] > balance[f"truncated {n}"]["theta"][0] for n in TRUNCATIONS
+            ),
+            "memory stays flat (2 MiB)": self.memory["MiB at the end"] - self.memory["MiB after a twentieth"] <= 2,
+        }
+
+    def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
+        """Ends of both tasks."""
+        copy, spread = mean["copy"], deviation["copy"]
+        rows = []
+        for name in ("uoro", *[f"truncated {n}" for n in TRUNCATIONS]):
+            key = "uoro" if name == "uoro" else "truncated"
+            bits = entry(copy[key][-1], spread[key][-1], 4) if name in ("uoro", "truncated 1") else ""
+            found, width = mean["balance"][name], deviation["balance"][name]
+            cells = [entry(found[k][-1], width[k][-1], 4) for k in ("theta", "loss")]
+            rows.append(["UORO" if name == "uoro" else name.replace("truncated", "BPTT, truncated to"), bits, *cells])
+        return ["method", "copy: bits a symbol", "balancing: parameter (best -1/6)", "balancing: loss"], rows
+
+    def draw(self, figure: Any, mean: Any, deviation: Any) -> None:
+        """Bits and parameters as the data stream."""
+        left, right = figure.subplots(1, 2)
+        times = [self.steps * (k + 0.5) / 20 for k in range(20)]
+        for key, title, colour in (("uoro", "UORO", "#1f3b73"), ("truncated", "truncated to 1", "#c0392b")):
+            left.plot(times, mean["copy"][key], "o-", ms=3, color=colour, label=title)
+        left.axhline(0.01, color="0.7", lw=0.8, ls="--")
+        left.set(xlabel="steps", ylabel="bits a symbol", yscale="log", title=f"Copy after {self.delay} steps")
+        left.legend(frameon=False, fontsize=8)
+        for name, found in mean["balance"].items():
+            colour = dict(zip(mean["balance"], ("#1f3b73", "#c0392b", "#d9902f", "0.5"), strict=True))[name]
+            times = [self.balance_steps * k / (len(found["theta"]) - 1) for k in range(len(found["theta"]))]
+            right.plot(times, found["theta"], color=colour, label="UORO" if name == "uoro" else f"{name}")
+        right.axhline(-1 / 6, color="0.7", lw=0.8, ls="--")
+        right.set(xlabel="steps", ylabel="parameter", ylim=(-1, 2), title="Influence balancing")
+        right.legend(frameon=False, fontsize=8)
+
+
+def bit_stream(count: int, delay: int, steps: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Random bits as ``(count, 1)`` of -1 and 1, and the bits of ``delay`` steps ago as ``(count,)`` of 0 and 1."""
+    past = torch.zeros(count, delay + 1)
+    for _ in range(steps):
+        bit = torch.randint(0, 2, (count,), generator=generator).float()
+        past = torch.cat([bit[:, None], past[:, :-1]], 1)
+        yield (2 * bit - 1)[:, None], past[:, delay]
+
+
+def influence(parameters: Any, x: Any, state: Tensor) -> Tensor:
+    """A chain of units, each fed by itself and the next; one parameter drives the near ones up, the far ones down."""
+    following = torch.cat([state[1:], state.new_zeros(1)])
+    signs = torch.ones_like(state)
+    signs[POSITIVE:] = -1
+    return 0.5 * state + 0.5 * following + parameters["theta"] * signs
+
+
+def _balance(steps: int, seed: int, truncation: int | None) -> dict[str, list[float]]:
+    """Loss and parameter, twenty-one times; by UORO or backpropagation through ``truncation`` steps."""
+    theta = torch.tensor(0.3 + 0.05 * seed, requires_grad=True)
+    thetas, losses = [], []
+    state = torch.zeros(UNITS)
+    for _ in range(200):  # settle
+        state = influence({"theta": theta.detach()}, None, state)
+    every = max(truncation or 1, steps // 20)
+    learner = None
+    if truncation is None:
+        learner = UORO(influence, state, {"theta": theta}, generator=torch.Generator().manual_seed(seed))
+    total, time = torch.zeros(()), 0
+    while time <= steps:
+        if time % every == 0:
+            thetas.append(theta.item())
+            losses.append(min(0.5 * (state[0].item() - 1) ** 2, 1e6))
+        rate = _RATE / (1 + time / 1000) ** 0.5
+        time += 1
+        if learner is not None:
+            state = learner.advance()
+            by_state = torch.zeros(UNITS)
+            by_state[0] = state[0] - 1
+            gradient = learner.gradient(by_state)["theta"]
+        else:
+            state = influence({"theta": theta}, None, state)
+            total = total + 0.5 * (state[0] - 1).square()
+            if time % (truncation or 1):
+                continue
+            (gradient,) = torch.autograd.grad(total, theta)
+            total, state = torch.zeros(()), state.detach()
+        with torch.no_grad():
+            theta -= rate * gradient
+            theta.clamp_(-5, 5)  # those that run away
+    return {"theta": thetas, "loss": losses}
+
+
+_RATE = 3e-5
+
+
+def _peak() -> float:
+    """Peak resident memory of the process so far, MiB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

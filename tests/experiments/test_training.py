@@ -1,0 +1,136 @@
+"""The experiments on ways to train, tiny: they run, what they report is there, and their parts mean what they say."""
+
+import json
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from algonets.experiments._training import RunError
+from algonets.experiments.training import (
+    CompressExperiment,
+    DomainAdversaryExperiment,
+    IsaacExperiment,
+    NaturalGradientExperiment,
+    NewtonLossExperiment,
+    NoiseExperiment,
+    OnlineMemoryExperiment,
+    StructureExperiment,
+)
+from algonets.experiments.training.domain_adversary import change_background, moons
+from algonets.experiments.training.newton_tasks import PathTask, SortTask, train
+from algonets.experiments.training.online_memory import bit_stream, influence
+from algonets.experiments.training.study import best_setting, summarise
+from algonets.training import RTRL
+
+TINY = {
+    NaturalGradientExperiment: {"steps": 2, "size": 60, "width": 4},
+    IsaacExperiment: {"epochs": 2, "size": 60, "width": 5, "depth": 1, "batch_size": 30},
+    NoiseExperiment: {"size": 20, "steps": 3, "draws": 40},
+    CompressExperiment: {"size": 200, "epochs": 1, "tuning": 3},
+    StructureExperiment: {"size": 60, "epochs": 2, "width": 4, "depth": 2},
+    DomainAdversaryExperiment: {"steps": 3},
+    OnlineMemoryExperiment: {
+        **{"units": 3, "streams": 2, "steps": 40, "balance_steps": 200, "long_steps": 40},
+    },
+    NewtonLossExperiment: {"steps": 2, "search_steps": 1, "sizes": "3", "parts": "sorting"},
+}
+
+
+@pytest.mark.parametrize("kind", TINY, ids=lambda kind: kind.name)
+def test_a_tiny_run(kind, tmp_path):
+    pytest.importorskip("sklearn")
+    state = torch.get_rng_state()
+    found = kind(output=str(tmp_path), seeds=2, config="a: 1", **TINY[kind]).run()
+    assert torch.equal(torch.get_rng_state(), state)
+    kept = json.loads((tmp_path / "metrics.json").read_text())
+    assert kept["mean"] == json.loads(json.dumps(found["mean"])) and kept["criteria"].keys() == found["criteria"].keys()
+    for name in ("report.png", "table.md", "settings.json", "config.yaml"):
+        assert (tmp_path / name).is_file()
+    with pytest.raises(RunError, match="holds a run already"):
+        kind(output=str(tmp_path), seeds=2, **TINY[kind]).run()
+
+
+def test_a_seed_repeats_itself(tmp_path):
+    pytest.importorskip("sklearn")
+    runs = [
+        StructureExperiment(output=str(tmp_path / str(k)), seeds=1, **TINY[StructureExperiment]).run() for k in range(2)
+    ]
+    assert runs[0]["mean"] == runs[1]["mean"]
+
+
+def test_wrong_options():
+    for options in ({"seeds": 0}, {"output": ""}, {"steps": 0}):
+        with pytest.raises(RunError):
+            DomainAdversaryExperiment(**options)
+
+
+def test_summaries():
+    mean, deviation = summarise([{"a": 1.0, "b": [1.0, 2.0]}, {"a": 3.0, "b": [1.0, 4.0]}])
+    assert mean == {"a": 2.0, "b": [1.0, 3.0]}
+    assert deviation == {"a": pytest.approx(math.sqrt(2)), "b": [0.0, pytest.approx(math.sqrt(2))]}
+    assert summarise([{"a": 1.0}])[1] == {"a": 0.0}
+    assert best_setting(lambda x: float("nan") if x == 1 else x, [(1,), (3,), (2,)]) == (2,)
+
+
+def test_moons_and_backgrounds():
+    generator = torch.Generator().manual_seed(0)
+    x, y = moons(2000, 0.0, generator)
+    turned, _ = moons(2000, 90.0, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(turned, torch.stack([-x[:, 1], x[:, 0]], 1), atol=1e-5, rtol=1e-5)
+    assert y.float().mean() == 0.5 and x[y == 0][:, 1].mean() > x[y == 1][:, 1].mean()
+    images = torch.rand(5, 64)
+    changed = change_background(images, generator)
+    assert ((changed >= 0) & (changed <= 1)).all() and not torch.allclose(changed, images)
+
+
+def test_bits_come_back_after_the_delay():
+    stream = list(bit_stream(3, 2, 10, torch.Generator().manual_seed(0)))
+    for (x, _), (_, target) in zip(stream, stream[2:], strict=False):
+        assert torch.equal((x[:, 0] + 1) / 2, target)
+
+
+def test_influences_have_opposite_signs():
+    """Near units push up, far ones down, and the far ones win: the limit is -6 times the parameter."""
+    theta = torch.tensor(0.5, requires_grad=True)
+    learner = RTRL(influence, torch.zeros(23), {"theta": theta})
+    seed = torch.zeros(23)
+    seed[0] = 1
+    early = [learner.gradient(seed)["theta"].item() for _ in range(5) if learner.advance() is not None]
+    for _ in range(300):
+        state = learner.advance()
+    assert early[-1] > 0 and state[0].item() == pytest.approx(-3.0, abs=1e-3)
+    assert learner.gradient(seed)["theta"].item() == pytest.approx(-6.0, abs=1e-3)
+
+
+def test_tasks_of_newton_losses():
+    pytest.importorskip("sklearn")
+    task = SortTask("NeuralSort", 3)
+
+    class Reader(nn.Module):
+        def forward(self, images):
+            return images.flatten(1).sum(1, keepdim=True)
+
+    sets = task.sets("test", 7)
+    task.outputs = lambda model, images: sets.values.float()
+    assert task.judge(Reader(), "test") == (100.0, 100.0)
+    paths = PathTask(side=4)
+    x, costs, best = paths._parts["test"]
+    paths.outputs = lambda model, x: costs
+    assert paths.judge(nn.Identity(), "test").exact == 100.0
+    for mode in ("base", "hessian", "fisher"):
+        assert 0 <= train(SortTask("Cauchy network", 3), mode, 1.0, 1e-3, 2, 0, "adam", "test", 4).parts <= 100
+
+
+def test_the_gradient_of_perturbed_paths():
+    """Right minus mean path; its derivative is that of the perturbed layer, symmetric by differences."""
+    task = PathTask(side=3, samples=1000)
+    costs = (torch.rand(1, 3, 3, generator=torch.Generator().manual_seed(0)) + 0.5).requires_grad_()
+    target = task.solver(costs.detach())
+    torch.manual_seed(0)
+    (gradient,) = torch.autograd.grad(task.loss()(costs, target).sum(), costs, create_graph=True)
+    torch.manual_seed(0)
+    torch.testing.assert_close(gradient, target - task.layer(costs), atol=0.05, rtol=0)  # other draws
+    (row,) = torch.autograd.grad(gradient[0, 1, 1], costs)
+    assert row[0, 1, 1] > 0  # costlier cells are used less: the loss is convex
