@@ -5,6 +5,8 @@
 
 EXPERIMENTS = {
     "words": "algonets.experiments.words:WordsExperiment",
+    "align": "algonets.experiments.align:AlignExperiment",
+    "strips": "algonets.experiments.strips:StripsExperiment",
     "equilibrium": "algonets.experiments.equilibrium:EquilibriumExperiment",
     "refine": "algonets.experiments.refine:RefineExperiment",
     "babi": "algonets.experiments.babi:BabiExperiment",
