@@ -403,7 +403,8 @@ class Lattice:
 
     def _owners(self) -> tuple[torch.Tensor, torch.Tensor]:
         device = self._weight.device
-        sizes = [torch.tensor([len(getattr(g, n)) for g in self._graphs], device=device) for n in ("arcs", "finals")]
+        counts = [[len(getattr(g, n)) for g in self._graphs] for n in ("arcs", "finals")]
+        sizes = [torch.tensor(row, dtype=torch.int64, device=device) for row in counts]
         number = torch.arange(len(self), device=device)
         return torch.repeat_interleave(number, sizes[0]), torch.repeat_interleave(number, sizes[1])
 
