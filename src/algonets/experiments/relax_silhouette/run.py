@@ -12,7 +12,7 @@ from torch import Tensor
 from algonets.distributions import Distribution, Logistic
 from algonets.experiments._silhouettes import LAWS, hard_silhouettes, law_of_width, make_folder, ring_of_cameras
 from algonets.experiments._training import RunError, check_settings, write_json
-from algonets.experiments.relax_silhouette.program import relaxed_silhouettes
+from algonets.experiments.relax_silhouette.program import covered, distances_of, relaxed_silhouettes
 from algonets.render import Camera, Mesh, Rasterizer, icosphere, iou, laplacian_loss, torus
 
 __all__ = ["RelaxSilhouetteExperiment"]
@@ -120,8 +120,9 @@ def _draw(path: Path, mesh: Mesh, targets: Tensor, cameras: Camera, size: int) -
     faces = cameras.project(mesh.vertices)[..., mesh.faces, :][..., :2]
     with torch.no_grad():
         soft = relaxed_silhouettes(faces, size, Logistic(0.03))
+        hard = covered(distances_of(faces, size).flatten(0, 1)).view_as(soft)
     shown = min(len(targets), 4)
-    rows = (("target", targets), ("program, hard", hard_silhouettes(mesh, cameras, size)), ("relaxed", soft))
+    rows = (("target", targets), ("program, hard", hard), ("relaxed", soft))
     figure = matplotlib.figure.Figure(figsize=(2 * shown + 0.4, 6.2), layout="constrained", dpi=110)
     grid = figure.subplots(len(rows), shown, squeeze=False)
     for line, (name, images) in zip(grid, rows, strict=True):
