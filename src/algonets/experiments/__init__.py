@@ -18,6 +18,7 @@ EXPERIMENTS = {
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
     "paths": "algonets.experiments.paths:PathsExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
+    "predict-optimise": "algonets.experiments.predict_optimise:PredictOptimiseExperiment",
     "render-shape": "algonets.experiments.render_shape:RenderShapeExperiment",
     "render-pose": "algonets.experiments.render_pose:RenderPoseExperiment",
     "relax-silhouette": "algonets.experiments.relax_silhouette:RelaxSilhouetteExperiment",

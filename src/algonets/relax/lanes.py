@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from algonets.relax.arrays import Array, common_batch
+from algonets.relax.arrays import Array
+from algonets.relax.cells import common_batch
 from algonets.relax.values import Integer
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from algonets.distributions import Distribution
-from algonets.relax.arrays import Array, Journal, bad_index
+from algonets.relax.arrays import Array, Journal
 from algonets.relax.calls import CallMixin
+from algonets.relax.cells import bad_index
 from algonets.relax.control import DEAD, Branch, Frame, Loop, Path, both, each
 from algonets.relax.errors import ResidualMassWarning
 from algonets.relax.lanes import Lanes, lanes
