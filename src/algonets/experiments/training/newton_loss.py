@@ -65,12 +65,12 @@ class NewtonLossExperiment(Study):
     def prepare(self, console: Console) -> dict[str, Any]:
         """Choose rate and damping of everything on validation data."""
         for name, (task, optimizer, steps) in self.tasks.items():
-            steps = min(steps, self.search_steps)
+            short = min(steps, self.search_steps)
             self.chosen[name] = {}
             for mode in MODES:
                 self.chosen[name][mode] = best_setting(
-                    lambda rate, damping, task=task, mode=mode, steps=steps, optimizer=optimizer: (
-                        -sum(train(task, mode, damping, rate, steps, 1000, optimizer, "validation"))
+                    lambda rate, damping, task=task, mode=mode, short=short, optimizer=optimizer: (
+                        -sum(train(task, mode, damping, rate, short, 1000, optimizer, "validation"))
                     ),
                     _grid(mode, optimizer),
                 )

@@ -18,7 +18,7 @@ CHECKED = (0.005, 0.01, 0.02, 0.05, 0.1)
 
 
 class NoiseExperiment(Study):
-    """Train on few labels: plainly, with noise in the inputs, with the penalty that stands for it; and compare noise to theory.
+    """Train on few labels: plainly, with noise in the inputs, with the penalty that stands for it; test theory.
 
     Args:
         data: ``digits`` come with scikit-learn; ``mnist`` is read from the data directory or downloaded.
