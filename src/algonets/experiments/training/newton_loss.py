@@ -20,7 +20,7 @@ class NewtonLossExperiment(Study):
     """Learn orders of numbers and shortest paths, by the loss itself and by Newton losses of it.
 
     Args:
-        parts: ``scaled``: outputs ten times too large at the start, SGD; ``sorting``: four methods, two sizes, Adam;
+        parts: ``scaled``: single digits, outputs ten times too large, SGD; ``sorting``: four digits, four methods, Adam;
             ``paths``: perturbed shortest paths, Adam; or ``all``.
         output: Folder for the results; by default runs/newton-loss.
         overwrite: Replace a run in the output folder.
@@ -51,7 +51,7 @@ class NewtonLossExperiment(Study):
         tasks: dict[str, tuple[Any, str, int]] = {}
         if parts in ("all", "scaled"):
             tasks |= {
-                f"{name}, n = 5, outputs x 10, SGD": (SortTask(name, 5, BAD), "sgd", min(60, steps)) for name in SCALED
+                f"{name}, n = 5, outputs x 10, SGD": (SortTask(name, 5, BAD, digits=1), "sgd", min(60, steps)) for name in SCALED
             }
         if parts in ("all", "sorting"):
             for n in map(int, sizes.split(",")):
@@ -133,7 +133,7 @@ def _grid(mode: str, optimizer: str) -> list[tuple[float, float]]:
         return [(3e-3, 1.0)] if mode == "base" else [(3e-3, damping) for damping in GRID[::2]]
     if mode == "base":
         return [(10.0**k, 1.0) for k in (-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0)]
-    return [(rate, damping) for damping in GRID[::2] for rate in _rates(damping)]
+    return [(rate, damping) for damping in GRID[1::2] for rate in _rates(damping)]
 
 
 def _rates(damping: float) -> list[float]:
