@@ -9,8 +9,8 @@ parameters is carried along, exactly or as a random image of the size of the par
 # %%
 # Unbiased and noisy
 # ------------------
-# The gradient of one loss after eight steps: exact by RTRL, which equals backpropagation through time; one thousand draws of
-# UORO and of NoBackTrack. Their means are right, single draws are far off.
+# The gradient of one loss after eight steps: exact by RTRL, which equals backpropagation; a thousand draws of UORO
+# and of NoBackTrack. Their means are right, single draws are far off.
 
 import matplotlib.pyplot as plt
 import torch
@@ -40,7 +40,7 @@ for method, colour in ((UORO, "#c0392b"), (NoBackTrack, "#1f3b73")):
     signal = torch.einsum("s,kbs->kb", weights, learner._estimate.state)[:, 0]
     draws = signal * learner._estimate.theta[:, 0].reshape(1000, -1)[:, 8 + 1]  # weight_hh[0, 1], after 8 of weight_ih
     title = f"{method.__name__}: mean {mean:.3f}, deviation {draws.std():.2f}"
-    axes.hist(draws.clamp(-2, 2), bins=60, range=(-2, 2), histtype="step", lw=1.6, color=colour, label=title)
+    axes.hist(draws.clamp(-6, 6), bins=60, range=(-6, 6), histtype="step", lw=1.6, color=colour, label=title)
 axes.axvline(exact, color="black", lw=1, label=f"exact {exact:.3f}")
 axes.set(xlabel="estimate of one entry of the gradient", ylabel="draws", yscale="log")
 axes.legend(frameon=False)

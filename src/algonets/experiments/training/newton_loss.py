@@ -20,8 +20,8 @@ class NewtonLossExperiment(Study):
     """Learn orders of numbers and shortest paths, by the loss itself and by Newton losses of it.
 
     Args:
-        parts: ``scaled``: single digits, outputs ten times too large, SGD; ``sorting``: four digits, four methods, Adam;
-            ``paths``: perturbed shortest paths, Adam; or ``all``.
+        parts: ``scaled``: single digits, outputs ten times too large, SGD; ``sorting``: four digits, four methods,
+            Adam; ``paths``: perturbed shortest paths, Adam; or ``all``.
         output: Folder for the results; by default runs/newton-loss.
         overwrite: Replace a run in the output folder.
         seeds: How many.
@@ -50,9 +50,9 @@ class NewtonLossExperiment(Study):
         self.steps, self.search_steps = steps, search_steps
         tasks: dict[str, tuple[Any, str, int]] = {}
         if parts in ("all", "scaled"):
-            tasks |= {
-                f"{name}, n = 5, outputs x 10, SGD": (SortTask(name, 5, BAD, digits=1), "sgd", min(60, steps)) for name in SCALED
-            }
+            for name in SCALED:
+                task = SortTask(name, 5, BAD, digits=1)
+                tasks[f"{name}, n = 5, outputs x 10, SGD"] = (task, "sgd", min(60, steps))
         if parts in ("all", "sorting"):
             for n in map(int, sizes.split(",")):
                 tasks |= {f"{name}, n = {n}": (SortTask(name, n), "adam", steps) for name in METHODS}
