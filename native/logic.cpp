@@ -11,6 +11,8 @@ namespace algonets {
 namespace ALGONETS_ISA {
 namespace {
 
+constexpr std::int64_t kAhead = 12;  // gates by which backward asks for its lines
+
 template <class C> void layer(const GateStack<C>& c, std::int64_t start, std::int64_t width, const C* x, C* y) {
   constexpr std::int64_t L = kBlock<C>;
   const std::int32_t *ia = c.first + start, *ib = c.second + start;
@@ -26,6 +28,12 @@ void layer_backward(const GateStack<C>& c, std::int64_t start, std::int64_t widt
   const C* q = c.coefficients + 4 * start;
   gc += 4 * start;
   for (std::int64_t j = 0; j < width; ++j, q += 4) {
+    if (gx && j + kAhead < width) {
+      __builtin_prefetch(x + ia[j + kAhead] * L);
+      __builtin_prefetch(x + ib[j + kAhead] * L);
+      __builtin_prefetch(gx + ia[j + kAhead] * L, 1);
+      __builtin_prefetch(gx + ib[j + kAhead] * L, 1);
+    }
     const Row<C> a = Row<C>::from(x + ia[j] * L), b = Row<C>::from(x + ib[j] * L), by = Row<C>::from(g + j * L);
     add_sums(gc + 4 * j, by, a, b);
     if (!gx) continue;
@@ -145,11 +153,12 @@ template <class C> struct Gates16 {
 template <class C> void coefficients16(const C* weights, C* out, BlockRange range) {
   for (std::int64_t j = range.begin; j < range.end; ++j) {
     const Gates16<C> p(weights + 16 * j);
+    Vec<C> s[4];
     for (int k = 0; k < 4; ++k) {
-      Vec<C> s{};
-      for (int i = 0; i < p.parts; ++i) s += p.v[i] * p.table(k, i);
-      out[4 * j + k] = hsum(s);
+      s[k] = p.v[0] * p.table(k, 0);
+      for (int i = 1; i < p.parts; ++i) s[k] += p.v[i] * p.table(k, i);
     }
+    four_sums(out + 4 * j, s[0], s[1], s[2], s[3]);
   }
 }
 

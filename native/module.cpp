@@ -41,6 +41,7 @@ const std::string& algonets::chosen_isa() { return chosen; }
 
 NB_MODULE(_native, m) {
   m.doc() = "Native CPU kernels of algonets.";
+  nb::set_leak_warnings(false);  // objects that live until the interpreter ends are no mistake
   m.def("isa", [] { return chosen; }, "The instruction set in use: baseline, avx2 or avx512.");
   m.def("select_isa", select_isa, "name"_a, "Use a lower instruction set than the machine has (for tests and benchmarks).");
   algonets::bind_chain(m);

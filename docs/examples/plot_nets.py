@@ -25,8 +25,8 @@ from algonets.nets.search import TreeSearch
 plt.rcParams.update({"font.size": 10, "figure.dpi": 110})
 torch.manual_seed(0)
 digits = Digits()
-images = functional.interpolate(digits.images[:, None].float() / 255, (16, 16), mode="bilinear")
-net = LeNet((1, 16, 16))
+images = functional.interpolate(digits.images[:, None].float() / 255, (28, 28), mode="bilinear")
+net = LeNet()
 optimizer = torch.optim.Adam(net.parameters(), 3e-3)
 for _ in range(150):
     some = torch.randint(len(images), (64,))

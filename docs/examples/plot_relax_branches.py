@@ -24,7 +24,7 @@ plt.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.rig
 
 @an.relax
 def price(x):
-    if x > 1:
+    if x > 1:  # noqa: SIM108 - what the page is about
         p = x / 2
     else:
         p = x
@@ -81,8 +81,8 @@ plt.show()
 # %%
 # A loop
 # ------
-# ``while`` is a branch in each pass: those for whom the condition fails leave, with the state that they have. The result
-# is the mean over the passes, weighted by the probability to leave there.
+# ``while`` is a branch in each pass: those for whom the condition fails leave, with the state that they have. The
+# result is the mean over the passes, weighted by the probability to leave there.
 
 
 @an.relax

@@ -47,8 +47,8 @@ left.legend(frameon=False)
 plt.show()
 
 # %%
-# At 0.02 the slope is large at the four numbers and nothing elsewhere: a network whose outputs are not near a tie learns
-# nothing. At 0.5 every x gets a gradient, but the two numbers in the middle have become one.
+# At 0.02 the slope is large at the four numbers and nothing elsewhere: a network whose outputs are not near a tie
+# learns nothing. At 0.5 every x gets a gradient, but the two numbers in the middle have become one.
 
 # %%
 # Bias against reach

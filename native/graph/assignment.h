@@ -42,21 +42,39 @@ class Matcher {
  private:
   // A forbidden pair becomes dearer than any matching without one. Returns that price.
   template <class In> double load(const In* costs, double sign) {
-    double low = std::numeric_limits<double>::infinity(), high = -low;
-    bool forbidden = false;
-    for (std::int64_t k = 0; k < n_ * m_; ++k) {
-      cost_[k] = sign * double(costs[k]);
-      const bool finite = std::isfinite(cost_[k]);
-      forbidden |= !finite;
-      low = finite && cost_[k] < low ? cost_[k] : low;
-      high = finite && cost_[k] > high ? cost_[k] : high;
+    const double far = std::numeric_limits<double>::infinity();
+    const std::int64_t size = n_ * m_;
+    double* const cost = cost_.data();
+    double low = far, high = -far;
+#pragma omp simd reduction(min : low) reduction(max : high)
+    for (std::int64_t k = 0; k < size; ++k) {
+      const double c = sign * double(costs[k]);
+      cost[k] = c;
+      low = c < low ? c : low;
+      high = c > high ? c : high;
     }
-    if (!forbidden) return std::numeric_limits<double>::infinity();
+    if (high < far) return far;
+    high = -far;
+    for (const double c : cost_)
+      if (c < far && c > high) high = c;
     if (!(low <= high)) low = high = 0;
     const double price = high + (high - low + 1) * double(n_ + 1);
     for (double& c : cost_)
-      if (!std::isfinite(c)) c = price;
+      if (!(c < far)) c = price;
     return price;
+  }
+
+  // Where a value stands that is in the array.
+  static std::int64_t find(const double* key, double value, std::int64_t count) {
+    std::int64_t j = 0;
+    for (; j + 16 <= count; j += 16) {
+      int here = 0;
+#pragma omp simd reduction(| : here)
+      for (std::int64_t q = 0; q < 16; ++q) here |= key[j + q] == value;
+      if (here) break;
+    }
+    while (key[j] != value) ++j;
+    return j;
   }
 
   void reduce_columns() {
@@ -92,9 +110,14 @@ class Matcher {
       if (column_[i] < 0 || shares_[i]) continue;
       const double* row = cost_.data() + i * m_;
       const std::int64_t own = column_[i];
-      double second = std::numeric_limits<double>::infinity();
-      for (std::int64_t j = 0; j < m_; ++j)
-        if (j != own) second = std::min(second, row[j] - v_[j]);
+      const double far = std::numeric_limits<double>::infinity();
+      const double* const v = v_.data();
+      double second = far;
+#pragma omp simd reduction(min : second)
+      for (std::int64_t j = 0; j < m_; ++j) {
+        const double h = j == own ? far : row[j] - v[j];
+        second = h < second ? h : second;
+      }
       if (m_ > 1) v_[own] -= second;
     }
     for (const std::int64_t i : shared_) shares_[i] = 0;
@@ -112,25 +135,23 @@ class Matcher {
     std::int64_t at, second_at;
   };
 
-  Two two_best(std::int64_t i) const {
+  Two two_best(std::int64_t i) {
     const double* row = cost_.data() + i * m_;
     const double* const v = v_.data();
+    double* const h = key_.data();
     const double far = std::numeric_limits<double>::infinity();
-    double best = far;
+    double best = far, second = far;
 #pragma omp simd reduction(min : best)
-    for (std::int64_t j = 0; j < m_; ++j) best = row[j] - v[j] < best ? row[j] - v[j] : best;
-    std::int64_t at = 0;
-    while (row[at] - v[at] != best) ++at;
-    double second = far;
-#pragma omp simd reduction(min : second)
     for (std::int64_t j = 0; j < m_; ++j) {
-      const double h = j == at ? far : row[j] - v[j];
-      second = h < second ? h : second;
+      h[j] = row[j] - v[j];
+      best = h[j] < best ? h[j] : best;
     }
-    std::int64_t second_at = -1;
-    if (row_[at] >= 0 && second == best)  // only then is it needed
-      for (second_at = 0; second_at == at || row[second_at] - v[second_at] != second;) ++second_at;
-    return {best, second, at, second_at};
+    const std::int64_t at = find(h, best, m_);
+    h[at] = far;
+#pragma omp simd reduction(min : second)
+    for (std::int64_t j = 0; j < m_; ++j) second = h[j] < second ? h[j] : second;
+    // Where the second is matters only for a tie.
+    return {best, second, at, row_[at] >= 0 && second == best ? find(h, second, m_) : -1};
   }
 
   void reduce_rows() {
@@ -190,8 +211,7 @@ class Matcher {
         from[q] = less ? name : from[q];
         least = now < least ? now : least;
       }
-      j = 0;
-      while (key[j] != least) ++j;
+      j = find(key, least, m_);
       reached = least;
       if (row_[j] < 0) break;
       visited_.push_back({j, reached});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace algonets {
@@ -15,12 +16,16 @@ class Heap {
     std::int32_t node;
   };
 
-  explicit Heap(std::int64_t room) : entries_(room + 1) {}
-  void clear() { size_ = 0; }
+  explicit Heap(std::int64_t room) : entries_(room + 5, kNone) {}
   bool empty() const { return size_ == 0; }
 
+  void clear() {
+    for (std::int64_t k = 0; k < size_; ++k) entries_[k] = kNone;
+    size_ = 0;
+  }
+
   void push(double key, std::int32_t node) {
-    if (size_ == std::int64_t(entries_.size())) entries_.resize(2 * entries_.size());
+    if (size_ + 5 > std::int64_t(entries_.size())) entries_.resize(2 * entries_.size(), kNone);
     Entry* const heap = entries_.data();
     std::int64_t hole = size_++;
     while (hole > 0) {
@@ -32,27 +37,29 @@ class Heap {
     heap[hole] = {key, node};
   }
 
+  // What lies beyond the end is infinite, so that four children can be compared without a branch.
   Entry pop() {
     Entry* const heap = entries_.data();
     const Entry top = heap[0];
     const Entry last = heap[--size_];
+    heap[size_] = kNone;
     std::int64_t hole = 0;
     while (true) {
       const std::int64_t child = 4 * hole + 1;
       if (child >= size_) break;
-      const std::int64_t end = child + 4 < size_ ? child + 4 : size_;
-      std::int64_t least = child;
-      for (std::int64_t k = child + 1; k < end; ++k)
-        if (heap[k].key < heap[least].key) least = k;
+      const std::int64_t left = child + (heap[child + 1].key < heap[child].key);
+      const std::int64_t right = child + 2 + (heap[child + 3].key < heap[child + 2].key);
+      const std::int64_t least = heap[right].key < heap[left].key ? right : left;
       if (!(heap[least].key < last.key)) break;
       heap[hole] = heap[least];
       hole = least;
     }
-    heap[hole] = last;
+    if (size_) heap[hole] = last;
     return top;
   }
 
  private:
+  static constexpr Entry kNone{std::numeric_limits<double>::infinity(), -1};
   std::vector<Entry> entries_;
   std::int64_t size_ = 0;
 };

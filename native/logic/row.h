@@ -60,19 +60,35 @@ template <class C> ALGONETS_INLINE void add_sums(C* out, const Row<C>& g, const 
   out[3] += gab.sum();
 }
 #if defined(__AVX512F__)
-template <> ALGONETS_INLINE void add_sums(float* out, const Row<float>& gr, const Row<float>& ar, const Row<float>& br) {
-  const __m512 g = (__m512)gr.v[0], ga = (__m512)(gr.v[0] * ar.v[0]), gb = (__m512)(gr.v[0] * br.v[0]);
-  const __m512 gab = (__m512)(gr.v[0] * ar.v[0] * br.v[0]);
+typedef float f32q __attribute__((vector_size(16), aligned(4), may_alias));
+// The sums of the lanes of four vectors.
+ALGONETS_INLINE f32q sums_of(f32v a, f32v b, f32v c, f32v d) {
   const __mmask16 all = 0xFFFF;
-  const __m512 s01 = (__m512)((f32v)_mm512_maskz_unpacklo_ps(all, g, ga) + (f32v)_mm512_maskz_unpackhi_ps(all, g, ga));
-  const __m512 s23 = (__m512)((f32v)_mm512_maskz_unpacklo_ps(all, gb, gab) + (f32v)_mm512_maskz_unpackhi_ps(all, gb, gab));
-  const f32v s = (f32v)_mm512_maskz_shuffle_ps(all, s01, s23, 0x44) + (f32v)_mm512_maskz_shuffle_ps(all, s01, s23, 0xEE);
+  const __m512 ab = (__m512)((f32v)_mm512_maskz_unpacklo_ps(all, (__m512)a, (__m512)b) + (f32v)_mm512_maskz_unpackhi_ps(all, (__m512)a, (__m512)b));
+  const __m512 cd = (__m512)((f32v)_mm512_maskz_unpacklo_ps(all, (__m512)c, (__m512)d) + (f32v)_mm512_maskz_unpackhi_ps(all, (__m512)c, (__m512)d));
+  const f32v s = (f32v)_mm512_maskz_shuffle_ps(all, ab, cd, 0x44) + (f32v)_mm512_maskz_shuffle_ps(all, ab, cd, 0xEE);
   const auto h = __builtin_shufflevector(s, s, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(s, s, 8, 9, 10, 11, 12, 13, 14, 15);
-  const auto q = __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
-  typedef float f32q __attribute__((vector_size(16), aligned(4), may_alias));
-  *reinterpret_cast<f32q*>(out) += q;
+  return __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);
+}
+template <> ALGONETS_INLINE void add_sums(float* out, const Row<float>& gr, const Row<float>& ar, const Row<float>& br) {
+  const f32v g = gr.v[0], ga = g * ar.v[0], gb = g * br.v[0];
+  *reinterpret_cast<f32q*>(out) += sums_of(g, ga, gb, ga * br.v[0]);
 }
 #endif
+template <class V, class C> ALGONETS_INLINE void four_sums(C* out, V a, V b, V c, V d) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(C) == 4) {
+    *reinterpret_cast<f32q*>(out) = sums_of(a, b, c, d);
+    return;
+  } else
+#endif
+  {
+    out[0] = hsum(a);
+    out[1] = hsum(b);
+    out[2] = hsum(c);
+    out[3] = hsum(d);
+  }
+}
 
 // Rows of samples x (batch, n) to signals block (n, lanes); missing samples are 0.
 template <class C> void pack_block(const C* x, std::int64_t batch, std::int64_t n, std::int64_t block, C* out) {

@@ -11,7 +11,7 @@ from tests.gradients.solvers import argmax, topk
 
 ESTIMATE = "the gradient is an estimate, not the derivative of this draw: tests/gradients compare it with the truth"
 HARD = "the value is piecewise constant; the gradient is that of a relative: tests/gradients check it"
-TWO = functools.partial(topk, k=2)
+TWO = topk
 
 
 def scores(generator, dtype, batch):
@@ -166,6 +166,19 @@ register_object(
         shows=("k=3", "scale=0.5"),
     )
 )
+register_object(
+    PublicObject(
+        name="gradients.Solver",
+        make=lambda: gradients.Solver(TWO, "min", cache=3),
+        use=lambda solver: solver(torch.tensor([[0.1, 0.2, 0.3]])),
+        shows=("topk", "sense='min'", "cache=3"),
+    )
+)
+exempt("gradients.Diagnosis*", "figures, tested in tests/gradients/test_diagnosis.py")
+exempt("gradients.diagnose", "a measurement, tested in tests/gradients/test_diagnosis.py")
+exempt("gradients.compare", "a measurement, tested in tests/gradients/test_diagnosis.py")
+exempt("gradients.estimators", "a list of layers, tested in tests/gradients/test_diagnosis.py")
+exempt("gradients.Solver.solve", "calls of any function, tested in tests/gradients/test_solver.py")
 exempt("gradients.Layer*", "the abstract base; its layers are registered")
 exempt("gradients.*.extra_repr", "text for the repr of the modules")
 exempt("gradients.*.sense", "the sense of the solver, tested in tests/gradients")

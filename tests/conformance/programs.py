@@ -395,3 +395,5 @@ register(
     )
 )
 exempt("dp.Lattice.*", "takes automata, not tensors: tests/dp/test_lattice.py")
+exempt("dp.prefix_beam_search", "returns lists: tests/dp/test_ctc.py compares it with the enumeration")
+exempt("dp.soft_dtw_barycenter", "an optimisation over one set of series: tests/dp/test_soft_dtw.py")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from algonets.dp import CTC
+from algonets.dp import CTC, prefix_beam_search
 
 
 def example(seed=0):
@@ -64,3 +64,19 @@ def test_errors():
         CTC(x, torch.tensor([1]), blank=4)
     with pytest.raises(TypeError, match="integer"):
         CTC(x, torch.tensor([1.0]))
+
+
+def test_prefix_beam_search_is_exact_where_it_keeps_all():
+    log_probs = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).log_softmax(-1)
+    found = prefix_beam_search(log_probs, width=1000)
+    assert sum(math.exp(score) for _, score in found) == pytest.approx(1)
+    for labels, score in found:
+        assert CTC(log_probs, torch.tensor(labels, dtype=torch.int64)).log_partition().item() == pytest.approx(score)
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+    weighted = prefix_beam_search(log_probs, 1000, language_model=lambda prefix, label: -5.0 * (label == 2))
+    table = {tuple(labels): score for labels, score in found}
+    for labels, score in weighted:
+        assert score == pytest.approx(table[tuple(labels)] - 5.0 * labels.count(2))
+    assert len(prefix_beam_search(log_probs, width=3)) == 3
+    with pytest.raises(ValueError, match="width"):
+        prefix_beam_search(log_probs, width=0)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from algonets.dp import SoftDTW, soft_dtw_divergence
+from algonets.dp import SoftDTW, soft_dtw_barycenter, soft_dtw_divergence
 from tests.oracles.structures import Structures, warping_paths
 
 
@@ -105,6 +105,20 @@ def test_divergence(any_backend):
     (gradient,) = torch.autograd.grad(soft_dtw_divergence(z, x, 0.5).sum(), z)
     assert gradient.abs().max() < 1e-9  # its minimum
     assert torch.autograd.gradgradcheck(lambda z: soft_dtw_divergence(z, y, 0.5), z, fast_mode=True)
+
+
+def test_barycenter_aligns_what_the_mean_blurs():
+    t = torch.arange(30, dtype=torch.float64)
+    series = torch.stack([torch.exp(-((t - c) ** 2) / 4) for c in (9.0, 14.0, 19.0)]).unsqueeze(2)
+    lengths = torch.tensor([30, 28, 26])
+    series[2, 26:] = math.nan
+    mean = soft_dtw_barycenter(series, 0.01, lengths=lengths)
+    assert mean.shape == (30, 1) and mean.max() > 0.85 > series[:, :26].mean(0).max()
+    assert ((mean > 0.5).flatten().diff().int() != 0).sum() <= 2 or (mean > 0.5).sum() < 8  # one peak
+    single = soft_dtw_barycenter(series[:1], 1e-3)
+    assert (single - series[0]).abs().max() < 0.1
+    with pytest.raises(ValueError, match="weights"):
+        soft_dtw_barycenter(series[:2], weights=torch.tensor([-1.0, 2.0]))
 
 
 def test_errors():

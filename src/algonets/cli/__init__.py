@@ -1,4 +1,4 @@
-"""The command line: ``algonets train | read | export | run | list | doctor | bench``."""
+"""The command line: ``algonets train | compare | read | export | run | list | doctor | bench``."""
 
 import sys
 

@@ -14,6 +14,7 @@ import algonets
 from algonets import distributions
 from algonets.cli.bench import bench
 from algonets.cli.circuit import Format, export_circuit, run_circuit
+from algonets.cli.compare import SOLVERS, compare_gradients
 from algonets.cli.doctor import doctor
 from algonets.cli.listing import show_list
 from algonets.cli.read import read
@@ -107,6 +108,18 @@ def _dispatch(config: jsonargparse.Namespace, experiments: dict[str, Any]) -> in
         return 0
     if config.command == "read":
         return read(Path(config.read.image), Path(config.read.checkpoint), config.read.letters, config.read.best)
+    if config.command == "compare":
+        options = config.compare.gradients
+        return compare_gradients(
+            options.solver,
+            options.size,
+            options.calls,
+            options.scale,
+            options.examples,
+            options.repeats,
+            options.seed,
+            options.output,
+        )
     if config.command == "export":
         given = config.export.circuit
         return export_circuit(
@@ -156,6 +169,13 @@ def build_parser() -> tuple[jsonargparse.ArgumentParser, dict[str, Any]]:
     reader.add_argument("--best", type=int, default=5, help="How many readings to show.")
     commands.add_subcommand("read", reader, help="read the word in an image")
 
+    comparison = jsonargparse.ArgumentParser(description="Compare ways to do the same.")
+    commands.add_subcommand(
+        "compare", comparison, help="compare the gradients of a solver (algonets compare gradients)"
+    )
+    kinds = comparison.add_subcommands(dest="kind", required=True)
+    kinds.add_subcommand("gradients", _gradients_parser(), help="estimators of gradients at equal solver calls")
+
     _add_circuits(commands)
     commands.add_subcommand("list", jsonargparse.ArgumentParser(), help="what is in the library")
     commands.add_subcommand("doctor", jsonargparse.ArgumentParser(), help="is everything installed, which backend runs")
@@ -163,6 +183,22 @@ def build_parser() -> tuple[jsonargparse.ArgumentParser, dict[str, Any]]:
     measure.add_argument("--threads", type=int, default=1, help="Threads of both.")
     commands.add_subcommand("bench", measure, help="native kernels against plain torch")
     return parser, experiments
+
+
+def _gradients_parser() -> jsonargparse.ArgumentParser:
+    parser = jsonargparse.ArgumentParser(
+        description="Bias, variance, direction and time of every estimator around a solver, at equal solver calls."
+    )
+    known = ", ".join(SOLVERS)
+    parser.add_argument("--solver", type=str, default="argmax", help=f"{known}, or module:function.")
+    parser.add_argument("--size", type=int, default=10, help="Entries of theta, or side of a grid or matrix.")
+    parser.add_argument("--calls", type=list[int], default=[2, 3, 6, 10, 20, 50], help="Budgets of solver calls.")
+    parser.add_argument("--scale", type=float, default=1.0, help="Of the Gaussian noise.")
+    parser.add_argument("--examples", type=int, default=100, help="Random problems.")
+    parser.add_argument("--repeats", type=int, default=5, help="Estimates of each.")
+    parser.add_argument("--seed", type=int, default=0, help="Of problems and noise.")
+    parser.add_argument("--output", type=str, default="", help="Folder; by default runs/compare-gradients-<solver>.")
+    return parser
 
 
 def _add_circuits(commands: Any) -> None:

@@ -15,6 +15,7 @@ from algonets.data.digits import Digits
 from algonets.data.gene_expression import GeneExpression
 from algonets.data.idx import read_idx
 from algonets.data.location import cache_dir, locate
+from algonets.data.meshes import Meshes, MeshViews, soft_ras_views
 from algonets.data.mnist import Mnist
 from algonets.data.monks import Monks
 from algonets.data.numbers import NumberBatch, NumberSets
@@ -39,6 +40,8 @@ __all__ = [
     "DatasetUnavailable",
     "Digits",
     "GeneExpression",
+    "MeshViews",
+    "Meshes",
     "Mnist",
     "Monks",
     "NumberBatch",
@@ -57,4 +60,5 @@ __all__ = [
     "download",
     "locate",
     "read_idx",
+    "soft_ras_views",
 ]

@@ -6,6 +6,7 @@ structure, the sum over all, marginals, samples, and the k best.
 """
 
 from algonets.dp.alignment import NeedlemanWunsch, SmithWaterman
+from algonets.dp.barycenter import soft_dtw_barycenter
 from algonets.dp.crf import CRF
 from algonets.dp.ctc import CTC
 from algonets.dp.dependency import ProjectiveDependency
@@ -13,6 +14,7 @@ from algonets.dp.edit_distance import EditDistance, edit_distance
 from algonets.dp.hmm import HMM
 from algonets.dp.lattice import Lattice
 from algonets.dp.linear_chain import LinearChain, viterbi
+from algonets.dp.prefix_beam import prefix_beam_search
 from algonets.dp.program import DynamicProgram
 from algonets.dp.second_order_chain import SecondOrderChain
 from algonets.dp.semi_markov import SemiMarkov
@@ -38,6 +40,8 @@ __all__ = [
     "SoftDTW",
     "SpanningTreeDependency",
     "edit_distance",
+    "prefix_beam_search",
+    "soft_dtw_barycenter",
     "soft_dtw_divergence",
     "viterbi",
 ]

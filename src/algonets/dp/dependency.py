@@ -11,11 +11,27 @@ from algonets.dp._scan import chart_row, splits
 from algonets.dp.program import DynamicProgram, checked_scores
 from algonets.semirings import Semiring
 
-__all__ = ["ProjectiveDependency"]
+__all__ = ["DependencyTrees", "ProjectiveDependency"]
+
+
+class DependencyTrees(DynamicProgram):
+    """Trees whose parts are arcs ``(n, n)`` from head to child, the diagonal for roots; also by heads."""
+
+    def heads(self) -> torch.Tensor:
+        """Return the head of each word of the best tree ``(*batch, n)``: itself for a root, -1 beyond the end."""
+        found = self._first(self.argmax()).max(-2)
+        return torch.where(found.values > 0, found.indices, -1)
+
+    def parts(self, heads: torch.Tensor) -> torch.Tensor:
+        """Return the parts ``(*batch, n, n)`` of trees given by the head of each word (itself for a root)."""
+        n = self._factors[0].shape[1]
+        inside = self._unflatten(torch.arange(n, device=heads.device) <= self._goal.unsqueeze(1))
+        arcs = (heads.unsqueeze(-2) == torch.arange(n, device=heads.device)[:, None]) & inside.unsqueeze(-2)
+        return arcs.to(self._factors[0].dtype)
 
 
 @final
-class ProjectiveDependency(DynamicProgram):
+class ProjectiveDependency(DependencyTrees):
     r"""All projective dependency trees over n words: no arcs cross, and none passes over a root.
 
     .. math:: s(y) = \sum_{(h \to c) \in y} \theta_{h, c}
@@ -78,18 +94,6 @@ class ProjectiveDependency(DynamicProgram):
                 ways += [semiring.times(values[k - 1], right[width - k][:, k]) for k in range(1, width + 1)]
             values.append(semiring.plus(torch.stack(ways, 1), 1))
         return torch.stack(values, 1)
-
-    def heads(self) -> torch.Tensor:
-        """Return the head of each word of the best tree ``(*batch, n)``: itself for a root, -1 beyond the end."""
-        found = self._first(self.argmax()).max(-2)
-        return torch.where(found.values > 0, found.indices, -1)
-
-    def parts(self, heads: torch.Tensor) -> torch.Tensor:
-        """Return the parts ``(*batch, n, n)`` of trees given by the head of each word (itself for a root)."""
-        n = self._factors[0].shape[1]
-        inside = self._unflatten(torch.arange(n, device=heads.device) <= self._goal.unsqueeze(1))
-        arcs = (heads.unsqueeze(-2) == torch.arange(n, device=heads.device)[:, None]) & inside.unsqueeze(-2)
-        return arcs.to(self._factors[0].dtype)
 
 
 def checked_arcs(

@@ -12,6 +12,7 @@ from algonets._core.errors import reject, reject_type, require
 from algonets._core.numerics import product_or_zero
 from algonets.dp import _lattice_graph as graphs
 from algonets.dp._lattice_graph import EPSILON, Graph
+from algonets.dp._lattice_weights import final_sums, integers, log_scatter, offsets, picked, sums_of
 from algonets.semirings import KMax, Log, MaxPlus, Semiring
 
 __all__ = ["Lattice"]
@@ -94,10 +95,10 @@ class Lattice:
         check_finite_or_minus_inf("Lattice(weight)", weight)
         states = check_at_least("Lattice(states)", states, 1)
         count = len(weight)
-        ends = [_integers(name, x, count) for name, x in (("source", source), ("target", target))]
-        reads = [EPSILON] * count if labels is None else _integers("labels", labels, count)
-        writes = reads if outputs is None else _integers("outputs", outputs, count)
-        starts, finals = (_integers(n, x, None) for n, x in (("starts", starts), ("finals", finals)))
+        ends = [integers(name, x, count) for name, x in (("source", source), ("target", target))]
+        reads = [EPSILON] * count if labels is None else integers("labels", labels, count)
+        writes = reads if outputs is None else integers("outputs", outputs, count)
+        starts, finals = (integers(n, x, None) for n, x in (("starts", starts), ("finals", finals)))
         for name, numbers in (("source", ends[0]), ("target", ends[1]), ("starts", starts), ("finals", finals)):
             good = all(0 <= s < states for s in numbers)
             require(good, f"Lattice({name})", f"must be in 0 .. {states - 1}", numbers)
@@ -250,7 +251,7 @@ class Lattice:
             reject_type(call, "must be a Lattice", other)
         n, m = len(self), len(other)
         require(n == m or 1 in (n, m), call, f"must have {n} automata or one", other)
-        offsets = [_offsets(x) for x in (self, other)]
+        begins = [offsets(x._graphs) for x in (self, other)]
         members, columns = [], [[], [], [], []]
         for b in range(max(n, m)):
             which = (b if n > 1 else 0, b if m > 1 else 0)
@@ -258,11 +259,11 @@ class Lattice:
             members.append(made.graph)
             for side, (arcs, finals) in enumerate(((made.left, made.left_final), (made.right, made.right_final))):
                 graph = (self, other)[side]._graphs[which[side]]
-                first_arc, first_final = offsets[side][0][which[side]], offsets[side][1][which[side]]
+                first_arc, first_final = begins[side][0][which[side]], begins[side][1][which[side]]
                 columns[side] += [k + first_arc if k >= 0 else -1 for k in arcs]
                 columns[2 + side] += [(graph, s, first_final) for s in finals]
-        weight = _picked(self._weight, columns[0]) + _picked(other._weight.to(self._weight), columns[1])
-        final = _final_sums(self._final, columns[2]) + _final_sums(other._final.to(self._final), columns[3])
+        weight = picked(self._weight, columns[0]) + picked(other._weight.to(self._weight), columns[1])
+        final = final_sums(self._final, columns[2]) + final_sums(other._final.to(self._final), columns[3])
         return self._make(members, weight, final)
 
     def closure(self) -> "Lattice":
@@ -277,7 +278,7 @@ class Lattice:
             order += [*range(arc, arc + len(graph.arcs)), *[-1] * (len(back) + len(into))]
             finals += [*[-1] * len(graph.arcs), *range(end, end + len(back)), *[-1] * len(into)]
             arc, end = arc + len(graph.arcs), end + len(graph.finals)
-        weight = _picked(self._weight, order) + _picked(self._final, finals)
+        weight = picked(self._weight, order) + picked(self._final, finals)
         return self._make(members, weight, weight.new_zeros(len(members)))
 
     def remove_epsilon(self) -> "Lattice":
@@ -312,9 +313,9 @@ class Lattice:
                         pieces.append([k + arc, *[j + arc for j in path]])
             members.append(Graph(graph.states, arcs, graph.starts, finals))
             arc, end = arc + len(graph.arcs), end + len(graph.finals)
-        weight = _sums(self._weight, pieces)
+        weight = sums_of(self._weight, pieces)
         flat = [way for ways in endings for way in ways]
-        scores = _picked(self._final, [way[0] for way in flat]) + _sums(self._weight, [way[1:] for way in flat])
+        scores = picked(self._final, [way[0] for way in flat]) + sums_of(self._weight, [way[1:] for way in flat])
         groups = scores.split([len(ways) for ways in endings])
         final = torch.stack([Log().plus(group, 0) for group in groups]) if groups else scores
         return self._make(members, weight, final)
@@ -403,7 +404,8 @@ class Lattice:
 
     def _owners(self) -> tuple[torch.Tensor, torch.Tensor]:
         device = self._weight.device
-        sizes = [torch.tensor([len(getattr(g, n)) for g in self._graphs], device=device) for n in ("arcs", "finals")]
+        counts = [[len(getattr(g, n)) for g in self._graphs] for n in ("arcs", "finals")]
+        sizes = [torch.tensor(row, dtype=torch.int64, device=device) for row in counts]
         number = torch.arange(len(self), device=device)
         return torch.repeat_interleave(number, sizes[0]), torch.repeat_interleave(number, sizes[1])
 
@@ -512,7 +514,7 @@ class Lattice:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         order, (start, example, ends, _) = self._order(), self._ends()
         every = weight.new_full((len(order.states),), -math.inf)
-        every = every.scatter_reduce(0, ends, final, "amax") if maximum else _scatter_log(every, ends, final)
+        every = every.scatter_reduce(0, ends, final, "amax") if maximum else log_scatter(every, ends, final)
         value = weight.new_empty(len(self))
         arcs, places = torch.zeros_like(weight), torch.zeros_like(every)
         native().lattice_run(
@@ -561,51 +563,3 @@ class _Sum(torch.autograd.Function):
             return *(next(found) if t.requires_grad else None for t in (weight, final)), None
         owner, final_owner = ctx.lattice._owners()
         return grad[owner] * arcs, grad[final_owner] * ends, None
-
-
-def _scatter_log(every: torch.Tensor, ends: torch.Tensor, final: torch.Tensor) -> torch.Tensor:
-    """Log-sum-exp of the final weights of each place (a word may be in a lexicon twice)."""
-    top = every.scatter_reduce(0, ends, final, "amax")
-    safe = torch.where(top == -math.inf, torch.zeros_like(top), top)
-    total = torch.zeros_like(every).index_add(0, ends, (final - safe[ends]).exp())
-    return torch.where(top == -math.inf, top, safe + total.log())
-
-
-def _integers(name: str, value: Any, count: int | None) -> list[int]:
-    call = f"Lattice({name})"
-    if isinstance(value, torch.Tensor):
-        if value.dtype.is_floating_point or value.dtype == torch.bool:
-            reject_type(call, "must be integers", value)
-        value = value.reshape(-1).tolist()
-    if not isinstance(value, Sequence) or isinstance(value, str) or not all(type(x) is int for x in value):
-        reject_type(call, "must be a sequence of integers", value)
-    require(count is None or len(value) == count, call, f"must have {count} entries", len(value))
-    return list(value)
-
-
-def _offsets(lattice: Lattice) -> tuple[list[int], list[int]]:
-    arcs, finals = [0], [0]
-    for graph in lattice._graphs:
-        arcs.append(arcs[-1] + len(graph.arcs))
-        finals.append(finals[-1] + len(graph.finals))
-    return arcs, finals
-
-
-def _picked(values: torch.Tensor, places: list[int]) -> torch.Tensor:
-    """Return ``values[places]``, 0 for a place of -1."""
-    index = torch.tensor(places, dtype=torch.int64, device=values.device)
-    return torch.cat([values, values.new_zeros(1)])[torch.where(index < 0, len(values), index)]
-
-
-def _sums(values: torch.Tensor, places: list[list[int]]) -> torch.Tensor:
-    """Return the sum of ``values`` over each list of places."""
-    owner = torch.tensor([k for k, row in enumerate(places) for _ in row], dtype=torch.int64, device=values.device)
-    return values.new_zeros(len(places)).index_add(0, owner, _picked(values, [p for row in places for p in row]))
-
-
-def _final_sums(values: torch.Tensor, entries: list[tuple[Graph, int, int]]) -> torch.Tensor:
-    """Return the final weight of each (graph, state, place of its first final); of a state that is twice final both."""
-    pieces = [[first + k for k, s in enumerate(graph.finals) if s == state] for graph, state, first in entries]
-    if all(len(piece) == 1 for piece in pieces):
-        return _picked(values, [piece[0] for piece in pieces])
-    return torch.stack([Log().plus(values[torch.tensor(piece)], 0) for piece in pieces])

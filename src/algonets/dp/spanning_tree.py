@@ -10,15 +10,15 @@ from algonets._core.errors import reject
 from algonets._core.numerics import logsumexp
 from algonets._core.operator import Operator
 from algonets.dp._arborescence import best_tree
-from algonets.dp.dependency import checked_arcs
-from algonets.dp.program import DynamicProgram, Parts
+from algonets.dp.dependency import DependencyTrees, checked_arcs
+from algonets.dp.program import Parts
 from algonets.semirings import Log, MaxPlus, Semiring
 
 __all__ = ["SpanningTreeDependency"]
 
 
 @final
-class SpanningTreeDependency(DynamicProgram):
+class SpanningTreeDependency(DependencyTrees):
     r"""All dependency trees (arborescences) over n words.
 
     .. math:: Z = \sum_{\text{trees}} \prod_{(h \to c)} e^{\theta_{h,c}} = \det L, \qquad
@@ -113,18 +113,6 @@ class SpanningTreeDependency(DynamicProgram):
             scores[:, :, child] = torch.where(keep, scores[:, :, child], -math.inf)
         found = drawn.unflatten(0, (n, len(self._goal)))
         return found.reshape(n, *self.batch_shape, size, size)
-
-    def heads(self) -> torch.Tensor:
-        """Return the head of each word of the best tree ``(*batch, n)``: itself for a root, -1 beyond the end."""
-        found = self._first(self.argmax()).max(-2)
-        return torch.where(found.values > 0, found.indices, -1)
-
-    def parts(self, heads: torch.Tensor) -> torch.Tensor:
-        """Return the parts ``(*batch, n, n)`` of trees given by the head of each word (itself for a root)."""
-        n = self._factors[0].shape[1]
-        inside = self._unflatten(torch.arange(n, device=heads.device) <= self._goal.unsqueeze(1))
-        arcs = (heads.unsqueeze(-2) == torch.arange(n, device=heads.device)[:, None]) & inside.unsqueeze(-2)
-        return arcs.to(self._factors[0].dtype)
 
     # ---- no circuit: the eliminations run in torch -----------------------------------------------------------------
 

@@ -54,10 +54,9 @@ class CKY(DynamicProgram):
     def inside(semiring: Semiring, *factors: torch.Tensor, **options: Any) -> torch.Tensor:
         """Fill the chart by widths; the span from the first word on gives the value of every length."""
         (scores,) = factors
-        labelled = semiring.plus(scores, 3)
-        chart = [chart_row(labelled, 0)]
-        for width in range(1, labelled.shape[1]):
-            own = chart_row(labelled, width)
+        chart = [semiring.plus(chart_row(scores, 0), 2)]
+        for width in range(1, scores.shape[1]):
+            own = semiring.plus(chart_row(scores, width), 2)
             left, right = splits(chart, chart[::-1], own.shape[1])
             chart.append(semiring.times(semiring.plus(semiring.times(left, right), 2), own))
         return torch.stack([row[:, 0] for row in chart], 1)

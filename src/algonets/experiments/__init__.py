@@ -5,6 +5,8 @@
 
 EXPERIMENTS = {
     "words": "algonets.experiments.words:WordsExperiment",
+    "align": "algonets.experiments.align:AlignExperiment",
+    "strips": "algonets.experiments.strips:StripsExperiment",
     "equilibrium": "algonets.experiments.equilibrium:EquilibriumExperiment",
     "refine": "algonets.experiments.refine:RefineExperiment",
     "babi": "algonets.experiments.babi:BabiExperiment",
@@ -16,6 +18,11 @@ EXPERIMENTS = {
     "relax-edit": "algonets.experiments.relax:RelaxEditExperiment",
     "paths": "algonets.experiments.paths:PathsExperiment",
     "topk": "algonets.experiments.topk:TopKExperiment",
+    "predict-optimise": "algonets.experiments.predict_optimise:PredictOptimiseExperiment",
+    "render-shape": "algonets.experiments.render_shape:RenderShapeExperiment",
+    "render-pose": "algonets.experiments.render_pose:RenderPoseExperiment",
+    "relax-silhouette": "algonets.experiments.relax_silhouette:RelaxSilhouetteExperiment",
+    "render-reconstruct": "algonets.experiments.render_reconstruct:RenderReconstructExperiment",
     "newton-loss": "algonets.experiments.training:NewtonLossExperiment",
     "natural-gradient": "algonets.experiments.training:NaturalGradientExperiment",
     "isaac": "algonets.experiments.training:IsaacExperiment",

@@ -1,6 +1,8 @@
 """Layers around solvers: gradients for algorithms that can only be called."""
 
 from algonets.gradients._problem import SolverWarning
+from algonets.gradients.comparison import compare, estimators
+from algonets.gradients.diagnosis import Diagnosis, diagnose
 from algonets.gradients.frank_wolfe import FrankWolfe
 from algonets.gradients.identity import Identity
 from algonets.gradients.implicit_mle import ImplicitMLE
@@ -9,10 +11,12 @@ from algonets.gradients.layer import Layer
 from algonets.gradients.perturbed import Perturbed
 from algonets.gradients.pushforward import Pushforward
 from algonets.gradients.smoothed import Smoothed
+from algonets.gradients.solver import Solver
 from algonets.gradients.straight_through import StraightThrough
 from algonets.gradients.sum_of_gamma import SumOfGamma
 
 __all__ = [
+    "Diagnosis",
     "FrankWolfe",
     "Identity",
     "ImplicitMLE",
@@ -21,7 +25,11 @@ __all__ = [
     "Perturbed",
     "Pushforward",
     "Smoothed",
+    "Solver",
     "SolverWarning",
     "StraightThrough",
     "SumOfGamma",
+    "compare",
+    "diagnose",
+    "estimators",
 ]

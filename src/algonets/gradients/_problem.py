@@ -52,7 +52,7 @@ def sense_of(call: str, solver: Any) -> int:
 
 def event_dims_of(call: str, solver: Any, given: int | None) -> int:
     """Return over how many last dimensions a problem extends: as given, as the solver says, or one."""
-    found = getattr(solver, "event_dims", getattr(solver, "_event_dims", 1)) if given is None else given
+    found = getattr(solver, "event_dims", 1) if given is None else given
     if isinstance(found, bool) or not isinstance(found, int):
         reject_type(f"{call}(event_dims)", "must be a positive integer", found)
     require(found >= 1, f"{call}(event_dims)", "must be a positive integer", found)
@@ -154,25 +154,20 @@ class Problem:
             return torch.zeros_like(scores), scores.new_ones((*lead, size), dtype=torch.bool)
         repeated = {name: _repeat(value, count, rows) for name, value in self.instance.items()}
         with torch.no_grad():
-            y, feasible = self._call(flat, repeated)
-        y = self._checked(y, flat)
-        good = y.isfinite().flatten(1).all(1) & feasible
+            y = self._checked(self.solver(flat, **repeated), flat)
         if not torch.compiler.is_compiling():
             for counter in _counters:
                 counter.calls += flat.shape[0]
+        # One reduction in the common case: the sum is finite only if all are.
+        if values_visible(y) and math.isfinite(y.sum().item()):
+            return y.reshape(scores.shape), y.new_ones((*lead, size), dtype=torch.bool)
+        good = y.isfinite().flatten(1).all(1)
         if values_visible(y) and not bool(good.all()):
             failed = int((~good).sum())
             text = f"{self.call}: the solver gave no solution for {failed} of {len(good)} problems; they are masked."
             warnings.warn(text, SolverWarning, stacklevel=4)
         y = torch.where(good.reshape(-1, *(1 for _ in self.event)), y, 0.0)
         return y.reshape(scores.shape), good.reshape(*lead, size)
-
-    def _call(self, flat: Tensor, instance: dict[str, Any]) -> tuple[Any, Any]:
-        """Call the solver; one with ``solve`` tells which examples are feasible."""
-        if hasattr(self.solver, "sense") and callable(getattr(self.solver, "solve", None)):
-            solved = self.solver.solve(flat, **instance)  # pyright: ignore[reportFunctionMemberAccess]
-            return solved.solution, solved.feasible
-        return self.solver(flat, **instance), True
 
     def _checked(self, y: Any, flat: Tensor) -> Tensor:
         if not isinstance(y, Tensor):

@@ -50,8 +50,8 @@ class Perturbed(Layer):
             softmax, exactly.
         samples: Draws an example.
         gradient: ``"difference"`` or ``"score"``.
-        multiplicative: Scores times ``exp(Z)`` instead of scores plus Z, so that no entry changes its sign; the mean
-            of the factor is made 1 for a Gaussian. Zeros stay zeros, without a gradient.
+        multiplicative: Scores times ``exp(Z)`` instead of scores plus Z, so that no entry changes its sign (nor in
+            differences: ``keep_sign`` is implied); the mean of the factor is made 1 for a Gaussian. Zeros stay zeros.
         antithetic: Draw mirrored pairs; ``samples`` is even.
         quasi: Sobol points, randomly shifted, instead of independent draws.
         baseline: For scores. ``"leave-one-out"``: mean over the other draws (pairs); ``"solution"``: the solution
@@ -100,7 +100,7 @@ class Perturbed(Layer):
         event_dims: int | None = None,
         keep_sign: bool = False,
     ):
-        super().__init__(solver, event_dims=event_dims, keep_sign=keep_sign)
+        super().__init__(solver, event_dims=event_dims, keep_sign=keep_sign or multiplicative)
         self.distribution: Any = Gaussian() if distribution is None else distribution
         self.samples = check_at_least("Perturbed(samples)", samples, 1)
         require(gradient in ("score", "difference"), "Perturbed(gradient)", "must be 'score' or 'difference'", gradient)

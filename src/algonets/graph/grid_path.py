@@ -92,18 +92,30 @@ class GridPath(GraphSolver):
 
     def _solve(self, theta: Tensor, start: Any = None, goal: Any = None) -> tuple[Tensor, Tensor]:
         costs = theta.clamp_min(0) if self.negative == "clamp" else theta
-        ends = [self._ends(name, cell, theta) for name, cell in (("start", start), ("goal", goal))]
-        return _operator(costs, torch.stack(ends, -1), self.neighbours, self.negative == "bellman-ford")
+        if start is None and goal is None:
+            ends = torch.tensor([self._own_ends(*theta.shape[-2:])], device=theta.device).expand(len(theta), 2)
+        else:
+            cells = (("start", start), ("goal", goal))
+            ends = torch.stack([self._ends(name, cell, theta) for name, cell in cells], -1)
+        return _operator(costs, ends, self.neighbours, self.negative == "bellman-ford")
+
+    def _own_ends(self, height: int, width: int) -> list[int]:
+        """Start and goal of the constructor as indices, row by row."""
+        found = []
+        for name in ("start", "goal"):
+            cell = getattr(self, name)
+            row, column = (c + n if c < 0 else c for c, n in zip(cell, (height, width), strict=True))
+            inside = 0 <= row < height and 0 <= column < width
+            require(inside, f"GridPath({name})", f"must be inside the grid of {height} x {width}", cell)
+            found.append(row * width + column)
+        return found
 
     def _ends(self, name: str, given: Any, costs: Tensor) -> Tensor:
         """Cells as indices, row by row."""
         height, width = costs.shape[-2:]
         if given is None:
-            cell = getattr(self, name)
-            row, column = (c + n if c < 0 else c for c, n in zip(cell, (height, width), strict=True))
-            inside = 0 <= row < height and 0 <= column < width
-            require(inside, f"GridPath({name})", f"must be inside the grid of {height} x {width}", cell)
-            return torch.full((len(costs),), row * width + column, dtype=torch.int64, device=costs.device)
+            own = self._own_ends(*costs.shape[-2:])[name == "goal"]
+            return torch.full((len(costs),), own, dtype=torch.int64, device=costs.device)
         given = torch.as_tensor(given, device=costs.device)
         require(given.ndim >= 1 and given.shape[-1] == 2, f"GridPath({name})", "must be (*batch, 2)", given)
         if given.ndim > 1:

@@ -123,8 +123,8 @@ class SoftShortestPath(nn.Module):
 
     def _walk_cells(self, scores: Tensor, height: int, width: int, semiring: Semiring) -> Tensor:
         cells = height * width
-        ends = [self._cell(name, height, width) for name in ("start", "goal")]
         hard: Any = self.hard
+        ends = hard._own_ends(height, width)
         tails, heads = grid_arcs(height, width, hard.neighbours)
         table = _table(tails, heads, cells, *ends, device=scores.device)
         steps = self.steps if self.steps is not None else 3 * max(height, width)
@@ -134,13 +134,6 @@ class SoftShortestPath(nn.Module):
             into = _rows(reached, table, semiring)
             reached = semiring.times(semiring.plus(into, 1), own)
         return reached[ends[1]]
-
-    def _cell(self, name: str, height: int, width: int) -> int:
-        cell = getattr(self.hard, name)
-        row, column = (c + n if c < 0 else c for c, n in zip(cell, (height, width), strict=True))
-        inside = 0 <= row < height and 0 <= column < width
-        require(inside, f"GridPath({name})", f"must be inside the grid of {height} x {width}", cell)
-        return row * width + column
 
     def _walk_edges(self, scores: Tensor, semiring: Semiring) -> Tensor:
         hard: Any = self.hard

@@ -63,6 +63,8 @@ class GraphSolver(nn.Module, ABC):
         Differentiability: piecewise constant: use a gradient from ``algonets.gradients``.
         """
         solution, feasible = self._run(theta, **instance)
+        if values_visible(feasible) and bool(feasible.all()):
+            return solution
         found = feasible.reshape(*feasible.shape, *[1] * self.event_dims)
         return torch.where(found, solution, math.nan)
 

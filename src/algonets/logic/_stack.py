@@ -5,15 +5,14 @@ layers in a row, their ``widths``, and ``groups``: 0 gives the last layer ``(B, 
 parts of it, ``(B, groups)``.
 """
 
-import importlib
-
 import torch
 from torch import Tensor
 from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 from algonets._core.backend import active_backend, use_native
+from algonets._core.checks import carries_tangent
 
-__all__ = ["coefficients16", "plain", "reference", "stack"]
+__all__ = ["coefficients16", "plain", "reference", "stack", "wrapped"]
 
 
 def reference(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, widths: list[int], groups: int) -> Tensor:
@@ -33,20 +32,31 @@ def reference(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, wi
 
 def stack(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, widths: list[int], groups: int = 0) -> Tensor:
     """Run a stack of layers on whichever backend has it."""
+    arguments = (x, coefficients, first, second, widths, groups)
     if not plain(x, coefficients):
         if x.is_cuda:
-            triton = importlib.import_module("algonets.logic._stack_triton")
-            if triton.available(x):
-                return triton.stack(x, coefficients, first, second, widths, groups)
+            from algonets.logic import _stack_triton
+
+            if _stack_triton.available(x):
+                return _stack_triton.stack(*arguments)
         elif x.shape[0] and use_native("LogicLayer(x)", x, coefficients):
-            native = importlib.import_module("algonets.logic._stack_native")
-            return native.stack(x, coefficients, first, second, widths, groups)
-    return reference(x, coefficients, first, second, widths, groups)
+            from algonets.logic import _stack_native
+
+            return _stack_native.stack(*arguments)
+    trained = torch.is_grad_enabled() and (x.requires_grad or coefficients.requires_grad) and x.shape[0] > 0
+    if trained and not torch.compiler.is_compiling() and not wrapped(x, coefficients):
+        from algonets.logic import _stack_plain
+
+        return _stack_plain.stack(*arguments)
+    return reference(*arguments)
 
 
-def coefficients16(weights: Tensor) -> Tensor | None:
-    """Coefficients ``(gates, 4)`` of logits ``(gates, 16)`` by the native kernel, ``None`` if it is not to run."""
-    if plain(weights) or weights.is_cuda or not use_native("LogicLayer.weights", weights):
+def coefficients16(weights: list[Tensor]) -> Tensor | None:
+    """Coefficients ``(gates, 4)`` of the logits ``(gates, 16)`` of some layers by the native kernel.
+
+    ``None`` if it is not to run.
+    """
+    if weights[0].is_cuda or plain(*weights) or not use_native("LogicLayer.weights", *weights):
         return None
     from algonets.logic import _stack_native
 
@@ -57,6 +67,9 @@ def plain(*tensors: Tensor) -> bool:
     """Tell whether only plain torch can run: the backend says so, or ``torch.func`` transforms wrap the tensors."""
     if active_backend() == "torch":
         return True
-    if torch.compiler.is_compiling():
-        return False
-    return any(functorch.is_functorch_wrapped_tensor(t) for t in tensors)
+    return not torch.compiler.is_compiling() and wrapped(*tensors)
+
+
+def wrapped(*tensors: Tensor) -> bool:
+    """Tell whether ``torch.func`` or forward mode transforms the tensors."""
+    return any(functorch.is_functorch_wrapped_tensor(t) or carries_tangent(t) for t in tensors)

@@ -78,47 +78,52 @@ def stack(x: Tensor, coefficients: Tensor, first: Tensor, second: Tensor, widths
 
 
 @torch.library.custom_op("algonets::logic_coefficients16", mutates_args=(), device_types="cpu")
-def _coefficients16(weights: Tensor) -> Tensor:
-    out = weights.new_empty(len(weights), 4)
-    if len(weights):
-        native().logic_coefficients16(weights.detach().contiguous(), out, get_num_threads())
+def _coefficients16(weights: list[Tensor]) -> Tensor:
+    out = weights[0].new_empty(sum(len(part) for part in weights), 4)
+    for part, to in zip(weights, out.split([len(part) for part in weights]), strict=True):
+        if len(part):
+            native().logic_coefficients16(part.detach().contiguous(), to, get_num_threads())
     return out
 
 
 @_coefficients16.register_fake
 def _(weights):
-    return weights.new_empty(weights.shape[0], 4)
+    return weights[0].new_empty(sum(part.shape[0] for part in weights), 4)
 
 
 @torch.library.custom_op("algonets::logic_coefficients16_backward", mutates_args=(), device_types="cpu")
-def _coefficients16_backward(weights: Tensor, by_out: Tensor) -> Tensor:
-    out = weights.new_empty(weights.shape)
-    if len(weights):
-        given = (weights.detach().contiguous(), by_out.detach().contiguous())
-        native().logic_coefficients16_backward(*given, out, get_num_threads())
-    return out
+def _coefficients16_backward(weights: list[Tensor], by_out: Tensor) -> list[Tensor]:
+    by_out = by_out.detach().contiguous()
+    found = []
+    for part, by_part in zip(weights, by_out.split([len(part) for part in weights]), strict=True):
+        found.append(part.new_empty(part.shape))
+        if len(part):
+            native().logic_coefficients16_backward(part.detach().contiguous(), by_part, found[-1], get_num_threads())
+    return found
 
 
 @_coefficients16_backward.register_fake
 def _(weights, by_out):
-    return weights.new_empty(weights.shape)
+    return [part.new_empty(part.shape) for part in weights]
 
 
 def _save_weights(ctx, inputs, output):
-    ctx.save_for_backward(inputs[0])
+    ctx.save_for_backward(*inputs[0])
 
 
 def _differentiate_weights(ctx, by_out):
-    (weights,) = ctx.saved_tensors
+    weights = list(ctx.saved_tensors)
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        plain = weights.softmax(-1) @ COEFFICIENTS.to(weights)
-        return torch.autograd.grad(plain, weights, by_out, create_graph=True)[0]
+        plain = torch.cat([part.softmax(-1) @ COEFFICIENTS.to(part) for part in weights])
+        wanted = [part for part in weights if part.requires_grad]
+        found = iter(torch.autograd.grad(plain, wanted, by_out, create_graph=True))
+        return [next(found) if part.requires_grad else None for part in weights]
     return _coefficients16_backward(weights, by_out)
 
 
 _coefficients16.register_autograd(_differentiate_weights, setup_context=_save_weights)
 
 
-def coefficients16(weights: Tensor) -> Tensor:
-    """Coefficients ``(gates, 4)`` of logits ``(gates, 16)``."""
+def coefficients16(weights: list[Tensor]) -> Tensor:
+    """Coefficients ``(gates, 4)`` of the logits ``(gates, 16)`` of some layers, one after the other."""
     return _coefficients16(weights)

@@ -150,7 +150,7 @@ class LogicConv2d(nn.Module):
         """Coefficients ``(K, 2^depth - 1, 4)`` of the gates; noisy in training with ``gumbel``."""
         weights = self.weights.to(dtype)
         if isinstance(self.parametrization, Softmax16) and not (self.training and self.sampling == "gumbel"):
-            found = coefficients16(weights.flatten(0, 1))
+            found = coefficients16([weights.flatten(0, 1)])
             if found is not None:
                 return found.unflatten(0, weights.shape[:2])
             return weights.softmax(-1) @ COEFFICIENTS.to(weights)

@@ -99,11 +99,17 @@ class LogicLayer(nn.Module):
         """Whether it can be run together with its neighbours: all but a learnable wiring."""
         return self.routing is None
 
+    @property
+    def plain_softmax(self) -> bool:
+        """Whether the coefficients are a softmax of the weights without noise, which a kernel computes."""
+        noisy = self.training and self.sampling == "gumbel"
+        return isinstance(self.parametrization, Softmax16) and not noisy
+
     def coefficients(self, dtype: torch.dtype, generator: torch.Generator | None = None) -> Tensor:
         """Coefficients ``(out_features, 4)`` of the polynomials; noisy in training with ``gumbel``."""
         weights = self.weights.to(dtype)
-        if isinstance(self.parametrization, Softmax16) and not (self.training and self.sampling == "gumbel"):
-            found = coefficients16(weights)
+        if self.plain_softmax:
+            found = coefficients16([weights])
             return weights.softmax(-1) @ COEFFICIENTS.to(weights) if found is None else found
         weights = soft_weights(self, weights, generator)
         return coefficients_of_tables(straight_through(self, weights))

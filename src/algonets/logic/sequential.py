@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.logic._stack import stack
+from algonets.logic._stack import coefficients16, stack
 from algonets.logic.group_sum import GroupSum
 from algonets.logic.layer import LogicLayer, check_features
 
@@ -75,11 +75,13 @@ def _run(modules: list[nn.Module], x: Tensor, generator: torch.Generator | None)
         require(fits, "LogicLayer(in_features)", f"must be {before.out_features} in this sequence", after.in_features)
     last = modules[-1]
     groups, scale = (last.classes, last.scale(layers[-1].out_features)) if isinstance(last, GroupSum) else (0, 1.0)
-    coefficients = [layer.coefficients(x.dtype, generator) for layer in layers]
+    joined = None
+    if all(layer.plain_softmax for layer in layers):
+        joined = coefficients16([layer.weights.to(x.dtype) for layer in layers])
+    if joined is None:
+        parts = [layer.coefficients(x.dtype, generator) for layer in layers]
+        joined = parts[0] if len(parts) == 1 else torch.cat(parts)
     widths = [layer.out_features for layer in layers]
-    if len(layers) == 1:
-        wiring, joined = layers[0].wiring, coefficients[0]
-    else:
-        wiring, joined = torch.cat([layer.wiring for layer in layers], 1), torch.cat(coefficients)
+    wiring = layers[0].wiring if len(layers) == 1 else torch.cat([layer.wiring for layer in layers], 1)
     y = stack(flatten_batch(x, 1), joined, wiring[0], wiring[1], widths, groups)
     return unflatten_batch(y / scale if groups else y, x.shape[:-1])

@@ -64,12 +64,13 @@ class Found(NamedTuple):
 
 
 class _Node:
-    __slots__ = ("allowed", "children", "prior", "result", "state", "total", "visits")
+    __slots__ = ("allowed", "children", "prior", "result", "state", "total", "value", "visits")
 
     def __init__(self, game: Any, state: Any):
         self.state, self.result = state, game.result(state)
         self.allowed = [] if self.result is not None else list(game.allowed(state))
         self.prior: list[float] = []
+        self.value = 0.0
         self.visits = [0] * len(self.allowed)
         self.total = [0.0] * len(self.allowed)
         self.children: list[_Node | None] = [None] * len(self.allowed)
@@ -79,8 +80,10 @@ class TreeSearch:
     """Grow a tree of the moves that look best so far; let the network judge its leaves.
 
     From the root always ``argmax_a Q(a) + c P(a) sqrt(N) / (1 + N(a))``: the mean result so far, and a bonus for moves
-    that the network likes and the search has seldom tried. The new leaf's value goes back up, with its sign changed at
-    each level. One tree for each state; their leaves are judged together, in one call of the network.
+    that the network likes and the search has seldom tried. A move never tried counts as the mean of its position so
+    far: else the search would stop looking where all that it knows is good. The new leaf's value goes back up, with
+    its sign changed at each level. One tree for each state; their leaves are judged together, in one call of the
+    network.
 
     Args:
         game: See :class:`Game`.
@@ -163,10 +166,12 @@ class TreeSearch:
         """Return the moves down to a leaf, and the leaf, new or the end of a game."""
         path, node = [], root
         while node.result is None and node.prior:
-            reach = self.exploration * math.sqrt(sum(node.visits) + 1)
+            tried = sum(node.visits)
+            reach = self.exploration * math.sqrt(tried + 1)
+            guess = (node.value + sum(node.total)) / (tried + 1)
             best, chosen = -math.inf, 0
             for k, (n, total, prior) in enumerate(zip(node.visits, node.total, node.prior, strict=True)):
-                score = (total / n if n else 0.0) + reach * prior / (1 + n)
+                score = (total / n if n else guess) + reach * prior / (1 + n)
                 if score > best:
                     best, chosen = score, k
             path.append((node, chosen))
@@ -189,7 +194,7 @@ class TreeSearch:
                 weights = [math.exp(x - top) for x in kept]
                 whole = sum(weights)
                 leaves[i].prior = [weight / whole for weight in weights]
-                values[i] = value
+                values[i] = leaves[i].value = value
         return values
 
     def _disturb(self, root: _Node, generator: torch.Generator | None) -> None:

@@ -8,7 +8,8 @@ import sys
 import types
 from typing import Any
 
-from algonets.relax.builtin_calls import argmax, argmin, equal
+from algonets.relax.builtin_calls import argmax, argmin
+from algonets.relax.categorical import equal
 from algonets.relax.decorator import Relaxed, relax
 from algonets.relax.errors import RelaxSyntaxError, ResidualMassWarning, UnreachedPathsError
 from algonets.relax.report import Decision, Report

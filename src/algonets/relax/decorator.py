@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from algonets._core.errors import reject
-from algonets.relax import builtin_calls, errors, report, scaling
+from algonets.relax import builtin_calls, categorical, errors, report, scaling
 from algonets.relax.execution import Execution
 from algonets.relax.options import NAMES, Options
 from algonets.relax.program import program_of
@@ -179,7 +179,7 @@ class Relax:
     ResidualMassWarning = errors.ResidualMassWarning
     UnreachedPathsError = errors.UnreachedPathsError
     scale = staticmethod(scaling.scale)
-    equal = staticmethod(builtin_calls.equal)
+    equal = staticmethod(categorical.equal)
     argmin = staticmethod(builtin_calls.argmin)
     argmax = staticmethod(builtin_calls.argmax)
 

@@ -28,7 +28,7 @@ class Exactness:
         parameters: Iterable[str],
         shadowed: Callable[[str], bool],
     ):
-        self._shadowed = shadowed
+        self.shadowed = shadowed
         pairs = list(_assignments(body))
         barred = {*merged, *parameters}
         self.names = {name for target, _ in pairs for name in _names(target)} - barred
@@ -68,7 +68,7 @@ class Exactness:
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
             and node.func.id in names
-            and not self._shadowed(node.func.id)
+            and not self.shadowed(node.func.id)
         )
 
     def _doubtful(self, target: ast.expr, value: "ast.expr | _Items") -> set[str]:

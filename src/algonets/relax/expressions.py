@@ -55,6 +55,7 @@ class ExpressionTranslator:
         self.local_names = local_names
         self.indices = indices
         self.exactness = exactness
+        self.lanes: tuple[str, str] | None = None  # of a loop that runs on whole arrays: its object and its index
         self.as_index = False
         self._counter = 0
 
@@ -198,6 +199,9 @@ class ExpressionTranslator:
         return ask("attribute", self.visit(node.value), ast.Constant(node.attr))
 
     def _subscript(self, node: ast.Subscript) -> ast.expr:
+        if self.lanes is not None:
+            lanes, index = self.lanes
+            return ask("get", self.visit(node.value), _offset(node.slice, index), of=lanes)
         return ask("get", self.visit(node.value), self.index_value(node.slice))
 
     def _slice(self, node: ast.Slice) -> ast.expr:
@@ -224,6 +228,13 @@ class ExpressionTranslator:
         element = self.visit(node.elt)
         self.local_names -= targets
         return ask("items", ast.ListComp(element, generators))
+
+
+def _offset(index: ast.expr, name: str) -> ast.expr:
+    """``c`` of an index ``i + c`` that was found to be one."""
+    if isinstance(index, ast.BinOp) and isinstance(index.left, ast.Name) and index.left.id == name:
+        return index.right if isinstance(index.op, ast.Add) else ast.UnaryOp(ast.USub(), index.right)
+    return ast.Constant(0)
 
 
 def _is_safe(node: ast.BinOp) -> bool:

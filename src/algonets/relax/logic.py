@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from algonets.relax.arrays import Array, as_tensor
+from algonets.relax.arrays import Array
+from algonets.relax.cells import as_tensor
 from algonets.relax.control import Path
 from algonets.relax.values import UNREACHED, Bool, Integer, Unreached, as_integer, number
 from algonets.tconorms import Probabilistic

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from algonets.relax.arrays import Array, as_tensor, stack_cells
+from algonets.relax.arrays import Array
+from algonets.relax.cells import as_tensor, stack_cells
 from algonets.relax.values import Bool, Integer, Undefined, Unreached, as_integer, gather_atoms
 
 if TYPE_CHECKING:

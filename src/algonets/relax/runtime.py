@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from algonets.distributions import Distribution
-from algonets.relax.arrays import Array, Journal, bad_index
+from algonets.relax.arrays import Array, Journal
 from algonets.relax.calls import CallMixin
+from algonets.relax.cells import bad_index
 from algonets.relax.control import DEAD, Branch, Frame, Loop, Path, both, each
 from algonets.relax.errors import ResidualMassWarning
+from algonets.relax.lanes import Lanes, lanes
 from algonets.relax.law import Law
 from algonets.relax.logic import LogicMixin
 from algonets.relax.merging import merge, merge_columns, merge_many, merge_tensors
@@ -176,6 +178,10 @@ class Runtime(LogicMixin, CallMixin):
     def frame(self, index: bool = False) -> Frame:
         """Begin a function that returns early."""
         return Frame(self, index)
+
+    def lanes(self, passes: Any, written: tuple, read: tuple, sums: tuple) -> Lanes | None:
+        """The passes of a loop at once, where they do not depend on each other and the arrays fit."""
+        return lanes(self, passes, written, read, sums)
 
     def each(self, items: Any) -> Iterator[Any]:
         """Iterate as ``for`` does."""

@@ -14,6 +14,7 @@ from algonets.relax.analysis import (
 )
 from algonets.relax.exactness import Exactness
 from algonets.relax.expressions import ExpressionTranslator, ask, load
+from algonets.relax.independence import Independent, independent
 
 __all__ = ["StatementTranslator"]
 
@@ -158,6 +159,10 @@ class StatementTranslator:
             return [assign(load(name), ask("augmented", load(name), new))]
         if not isinstance(node.target, ast.Subscript):
             raise self.x.error(node, "an assignment to an attribute", "Assign to a variable and return it.")
+        if self.x.lanes is not None:
+            item = ast.Subscript(node.target.value, node.target.slice, ast.Load())
+            new = ast.copy_location(ast.BinOp(ast.copy_location(item, node), node.op, node.value), node)
+            return self._store_value(node.target, self.x.visit(ast.fix_missing_locations(new)))
         base, index = self.x.fresh("array"), self.x.fresh("index")
         array, outer = node.target.value, None
         if isinstance(array, ast.Subscript):
@@ -208,6 +213,8 @@ class StatementTranslator:
             return lines
         if isinstance(target, ast.Subscript):
             base = target.value
+            if self.x.lanes is not None:
+                return [ast.Expr(ask("set", self.x.visit(_as_load(base)), value, of=self.x.lanes[0]))]
             index = self.x.index_value(target.slice)
             if isinstance(base, ast.Subscript):
                 outer = self.x.visit(_as_load(base.value))
@@ -274,8 +281,36 @@ class StatementTranslator:
         source = ask("each", self.x.visit(node.iter))
         kinds = jump_kinds(node.body)
         if not kinds:
+            found = independent(node, self.live.after[id(node)], self.indices, self.x.exactness.shadowed)
+            if found is not None and self.x.lanes is None:
+                return self._at_once(node, found)
             return [ast.For(target, source, [*header, *self.block(node.body)], [])]
         return self._loop(node, kinds, lambda loop, names: (ast.For(target, source, [], []), header))
+
+    def _at_once(self, node: ast.For, found: Independent) -> list[ast.stmt]:
+        """A loop of independent passes: on whole arrays where they fit, else pass by pass."""
+        passes, lanes = self.x.fresh("passes"), self.x.fresh("at_once")
+        read = [
+            ast.Tuple([load(name), ast.Tuple([ast.Constant(c) for c in offsets], ast.Load())], ast.Load())
+            for name, offsets in found.read.items()
+        ]
+        parts = (state(list(found.written)), ast.Tuple(list(read), ast.Load()), state(list(found.sums)))
+        target = node.target.id  # pyright: ignore[reportAttributeAccessIssue]
+        kept = {name: self.x.fresh(f"{name}_") for name in found.sums}
+        self.x.lanes = (lanes, target)
+        whole: list[ast.stmt] = [assign(load(copy), load(name)) for name, copy in kept.items()]
+        whole += [assign(load(name), ast.Constant(0)) for name in kept]
+        whole += self.block(node.body)
+        whole += [assign(load(name), ask("total", load(copy), load(name), of=lanes)) for name, copy in kept.items()]
+        whole.append(ast.Expr(ask("finish", of=lanes)))
+        self.x.lanes = None
+        loop = ast.For(ast.Name(target, ast.Store()), load(passes), self.block(node.body), [])
+        return [
+            assign(load(passes), self.x.visit(node.iter)),
+            assign(load(lanes), ask("lanes", load(passes), *parts)),
+            ast.Expr(ast.Constant("These passes do not depend on each other: all at once, where the arrays fit.")),
+            ast.If(load(lanes), whole, [loop]),
+        ]
 
     def _target(self, node: ast.For) -> tuple[list[ast.stmt], ast.expr]:
         if isinstance(node.target, ast.Name):

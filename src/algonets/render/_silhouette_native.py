@@ -12,7 +12,7 @@ from algonets.distributions import Distribution
 from algonets.render import _silhouette_reference as reference
 from algonets.tconorms import TConorm
 
-__all__ = ["FOLDS", "LAWS", "fits", "silhouette"]
+__all__ = ["FOLDS", "LAWS", "fits", "second_derivative", "silhouette"]
 
 LAWS: dict[type, int] = {
     distributions.Logistic: 0,
@@ -196,7 +196,7 @@ def _gradient_save(ctx: Any, inputs: tuple, output: tuple) -> None:
     ctx.set_materialize_grads(False)
 
 
-def _gradient_backward(ctx: Any, *weights: Tensor | None) -> tuple:
+def second_derivative(ctx: Any, *weights: Tensor | None) -> tuple:
     """Second derivative: differentiate the reference, to any further order."""
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
@@ -241,5 +241,5 @@ def _by_reference(
 
 
 _NAME = "render_silhouette"
-_gradient = Operator(f"{_NAME}_gradient", _compute_gradient, _gradient_shapes, _gradient_save, _gradient_backward)
+_gradient = Operator(f"{_NAME}_gradient", _compute_gradient, _gradient_shapes, _gradient_save, second_derivative)
 _operator = Operator(_NAME, _compute, _shapes, _save, _backward)

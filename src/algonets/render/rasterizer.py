@@ -15,6 +15,7 @@ from algonets._core.shapes import flatten_batch
 from algonets.distributions import Distribution, Logistic
 from algonets.render import _silhouette_native as kernel
 from algonets.render import _silhouette_reference as reference
+from algonets.render import _silhouette_triton as gpu
 from algonets.render._blend import Values, blend, visible
 from algonets.render._fragments import nearest_faces
 from algonets.render.textures import Texture
@@ -246,6 +247,8 @@ class Rasterizer:
         tensors = (flat, scale) if isinstance(scale, Tensor) else (flat,)
         if kernel.fits(self.distribution, self.tconorm) and use_native("Rasterizer.silhouette(faces)", *tensors):
             return kernel.silhouette(flat, scale, ends, *options)
+        if gpu.available(flat, self.distribution, self.tconorm, scale):
+            return gpu.silhouette(flat, scale, ends, *options)
         parts = []
         for m in range(len(ends) - 1):
             of = scale[m : m + 1] if isinstance(scale, Tensor) and len(ends) > 2 else scale

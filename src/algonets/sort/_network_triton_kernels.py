@@ -12,40 +12,9 @@ hard limit. ``low`` and ``high`` are the wires of the comparators, ``ends`` the 
 import triton
 import triton.language as tl
 
+from algonets._core.triton_functions import atan_of_unit, half_erfc
+
 __all__ = ["apply_backward_kernel", "apply_kernel", "values_backward_kernel", "values_kernel"]
-
-
-@triton.jit
-def _half_erfc(z):
-    """``erfc(z) / 2`` for ``z >= 0``; libdevice has it, but neither the interpreter nor other devices do."""
-    t = 2 / (2 + z)
-    # erfc(z) exp(z^2) / t in powers of s, by Chebyshev interpolation: relative error 1.4e-15.
-    s = 2 * t - 1
-    p = ((6.86212563148957e-09 * s - 5.021930669720097e-09) * s - 5.297335962428669e-08) * s + 6.651691098356388e-08
-    p = (p * s + 1.5349222085928225e-07) * s - 3.7262437397408343e-07
-    p = (p * s + 1.0360790539807586e-08) * s + 1.0753034265368385e-06
-    p = (p * s - 1.8303070086835044e-06) * s - 6.061660648176088e-07
-    p = (p * s + 8.064338825028904e-06) * s - 1.0830840140061017e-05
-    p = (p * s - 1.7075587078862068e-05) * s + 7.223078005558086e-05
-    p = (p * s - 1.7185510228970984e-05) * s - 0.00033153596951670036
-    p = (p * s + 0.00041864800911864327) * s + 0.0015453059501721663
-    p = (p * s - 0.0032395925326627493) * s - 0.010755330940551767
-    p = (((p * s + 0.018221115753413866) * s + 0.13973604627794017) * s + 0.34358034220690536) * s + 0.5107913526210118
-    return 0.5 * t * p * tl.exp(-z * z)
-
-
-@triton.jit
-def _atan(r):
-    """``atan`` on [0, 1]; see :func:`_half_erfc`."""
-    upper = r > 0.4142135623730950488
-    folded = tl.where(upper, (r - 1) / (r + 1), r)
-    # atan(r) / r in powers of r^2 up to tan(pi / 8)^2, likewise.
-    q = folded * folded
-    p = -0.025316479573776477 * q + 0.05024762118940128
-    p = (((p * q - 0.0650598296717084) * q + 0.07673535428183285) * q - 0.09089529956562307) * q + 0.11111048853751296
-    p = (((p * q - 0.14285712661684793) * q + 0.19999999978392663) * q - 0.3333333333322143) * q + 0.999999999999999
-    # Not `where(upper, pi / 4, 0)`: of two numbers Triton makes a float32.
-    return tl.where(upper, folded * p + 0.78539816339744830962, folded * p)
 
 
 @triton.jit
@@ -60,11 +29,11 @@ def _law(a, LAW: tl.constexpr):
     elif LAW == 1:  # Gaussian
         a = tl.minimum(a, 1000.0)
         density = 0.3989422804014326779 * tl.exp(-0.5 * a * a)
-        return _half_erfc(0.70710678118654752440 * a), density, a * density
+        return half_erfc(0.70710678118654752440 * a), density, a * density
     elif LAW == 2:  # Cauchy; in r = 1 / a where a > 1, so that a^2 does not overflow
         far = a > 1
         r = tl.where(far, 1 / tl.maximum(a, 1.0), a)
-        angle = _atan(r) * 0.31830988618379067154
+        angle = atan_of_unit(r) * 0.31830988618379067154
         share = 0.31830988618379067154 / (1 + r * r)
         return tl.where(far, angle, 0.5 - angle), tl.where(far, r * r, 1.0) * share, r * share
     elif LAW == 3:  # reciprocal

@@ -77,10 +77,7 @@ class ChairsExperiment(AbstractExperiment):
         plain = {"unseen views": masks.reshape(self.chairs, self.views, *masks.shape[1:])[which[held_out], nearest]}
         for kind, (weights, measures, view) in self._new_chairs(shapes, generator).items():
             drawn[kind], truth[kind] = _draw(network, weights, view), source.render(measures, view)
-            parts = torch.stack([source.render(shapes[:, :][row.nonzero()[:, 0]], v.expand(int((row != 0).sum())))[1]
-                                 .mul(row[row != 0][:, None, None, None]).sum(0)
-                                 for row, v in zip(weights, view, strict=True)])  # fmt: skip
-            plain[kind] = (parts > 0.5).float()
+            plain[kind] = (_summed(source, shapes, weights, view) > 0.5).float()
         rows = []
         for kind in GOALS:
             ours = iou(drawn[kind][1] > 0.5, truth[kind][1] > 0.5).mean().item()
@@ -152,6 +149,16 @@ def _draw(network: UpConvNet, weights: Tensor, azimuth: Tensor) -> tuple[Tensor,
     device = device_of(network)
     image, mask = network(weights.to(device), _circle(azimuth).to(device))
     return image.sigmoid().cpu(), (mask > 0).float().cpu()
+
+
+def _summed(source: Chairs, shapes: Tensor, weights: Tensor, views: Tensor) -> Tensor:
+    """The same sums of masks instead of classes: what one gets without a network."""
+    masks = []
+    for row, view in zip(weights, views, strict=True):
+        used = row != 0
+        _, parts = source.render(shapes[used], view.expand(int(used.sum())))
+        masks.append((parts * row[used][:, None, None, None]).sum(0))
+    return torch.stack(masks)
 
 
 def _circle(azimuth: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class ControlExperiment(AbstractExperiment):
     Args:
         worlds: Which ones.
         seeds: Networks of CartPole; of Catch there is one.
-        steps: Of learning, for each network.
+        steps: Of learning, for each network; Catch takes half as many.
         acts: Actions between two steps of learning.
         batch_size: Remembered actions of a step.
         test_size: Episodes of the test.
@@ -74,6 +74,7 @@ class ControlExperiment(AbstractExperiment):
     def _learn(self, name: str, world: Environment, network: DQN, seed: int) -> list[float]:
         """Act, remember, learn; returns the scores of the episodes."""
         generator = torch.Generator().manual_seed(seed)
+        steps = self.steps if isinstance(world, CartPole) else -(-self.steps // 2)
         memory = _Memory(world.observation, 20000)
         target = copy.deepcopy(network)
         scores, seen, score = [], world.reset(), 0.0
@@ -82,7 +83,7 @@ class ControlExperiment(AbstractExperiment):
             nonlocal seen, score
             if step % EVERY == 0:
                 target.to(device_of(network)).load_state_dict(network.state_dict())
-            curiosity = max(0.05, 1 - step / (0.4 * self.steps))
+            curiosity = max(0.05, 1 - step / (0.4 * steps))
             while True:
                 for _ in range(self.acts):
                     if torch.rand((), generator=generator) < curiosity:
@@ -107,7 +108,7 @@ class ControlExperiment(AbstractExperiment):
                 promise = rewards + DISCOUNT * (1 - done) * target(after).gather(-1, choice)[:, 0]
             return functional.smooth_l1_loss(net(before).gather(-1, actions[:, None])[:, 0], promise)
 
-        self.train(name, network, loss, batch, self.steps, 1e-3, clip=10.0)
+        self.train(name, network, loss, batch, steps, 1e-3, clip=10.0)
         return scores
 
     def _draw(self, curves: dict[str, list[float]], catcher: DQN | None) -> Any:

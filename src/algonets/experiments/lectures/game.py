@@ -57,8 +57,8 @@ class GameExperiment(AbstractExperiment):
     def __init__(
         self,
         games: list[GameName] | None = None,
-        rounds: int = 24,
-        parallel: int = 48,
+        rounds: int = 30,
+        parallel: int = 64,
         simulations: int = 30,
         updates: int = 40,
         batch_size: int = 128,
@@ -142,7 +142,7 @@ class GameExperiment(AbstractExperiment):
         """Play games to their ends; returns boards, what the search chose, and who won."""
         search = TreeSearch(game, _anywhere(network), self.simulations, noise=0.25)
         games: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(self.parallel)]
-        going = dict(enumerate([game.start()] * self.parallel))
+        going = {i: self._opening(game, generator) for i in range(self.parallel)}
         examples = []
         while going:
             found = search(list(going.values()), generator)
@@ -157,6 +157,18 @@ class GameExperiment(AbstractExperiment):
                     for turn, (board, chosen) in enumerate(reversed(games[i])):
                         examples.append((board, chosen, result if turn % 2 else -result))
         return examples
+
+    def _opening(self, game: LineGame, generator: torch.Generator) -> Stones:
+        """Return the start, or for two of three games what some random moves make of it: the player must know all."""
+        while True:
+            state = game.start()
+            for _ in range(int(torch.randint(-game.cells // 4, game.cells // 2 + 1, (), generator=generator))):
+                allowed = game.allowed(state)
+                state = game.play(state, allowed[int(torch.randint(len(allowed), (), generator=generator))])
+                if game.result(state) is not None:
+                    break
+            if game.result(state) is None:
+                return state
 
     def _random(self, game: LineGame) -> Callable[[list[Stones]], list[int]]:
         draw = random.Random(self.seed)
@@ -188,10 +200,12 @@ class GameExperiment(AbstractExperiment):
         tidy(axes[0], "The network alone learns", "rounds of self-play", "optimal moves", legend=True)
         names = [f"{row['player']}, {row['game']}" for row in rows]
         axes[1].barh(
-            names, [row["optimal"] for row in rows], color=["#1f3b73" if "and" in n else "#9fb0d0" for n in names]
+            names,
+            [row["optimal"] for row in rows],
+            color=["#1f3b73" if "network and" in n else "#9fb0d0" for n in names],
         )
         for k, row in enumerate(rows):
-            axes[1].text(row["optimal"], k, f" {row['optimal']:.3f}", va="center", fontsize=8)
+            axes[1].text(row["optimal"] + 0.02, k, f" {row['optimal']:.3f}", va="center", fontsize=8)
         axes[1].axvline(0.93, color=GREY, ls="--", lw=1)
         axes[1].set_xlim(0, 1.2)
         axes[1].tick_params(axis="y", labelsize=8)
@@ -214,7 +228,7 @@ def _board(axes: Any, name: str, game: LineGame, search: TreeSearch) -> None:
         axes.add_patch(_square(x, y))
         for stones, colour in ((state.own, "#d9702f"), (state.other, "#1f3b73")):
             if stones >> cell & 1:
-                axes.plot(x, y, "o", ms=22 if game.columns == 3 else 15, color=colour)
+                axes.plot(x, y, "o", ms=22 if game.columns == 3 else 13, color=colour)
     for move in game.allowed(state):
         landed = game.play(state, move).other & ~state.own
         y, x = divmod(landed.bit_length() - 1, game.columns)

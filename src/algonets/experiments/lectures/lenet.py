@@ -52,7 +52,7 @@ class LenetExperiment(AbstractExperiment):
         """Train both, shift the test images."""
         train, test = (_framed(load_digits(self.data, part, self.data_dir, n)) for part, n in
                        ((True, self.train_size), (False, None)))  # fmt: skip
-        shape = (1, *train.images.shape[2:])
+        shape = (1, train.images.shape[2], train.images.shape[3])
         lenet = LeNet(shape)
         pixels = shape[1] * shape[2]
         hidden = round((lenet.parameter_count() - 10) / (pixels + 11))

@@ -36,13 +36,13 @@ class SequenceExperiment(AbstractExperiment):
         self,
         lengths: list[int] | None = None,
         hidden: int = 32,
-        steps: int = 1800,
+        steps: int = 1500,
         batch_size: int = 32,
         test_size: int = 1000,
         **common: Any,
     ):
         super().__init__(**common)
-        self.keep(lengths=[10, 30, 60] if lengths is None else lengths, hidden=hidden, steps=steps)
+        self.keep(lengths=[15, 30, 60] if lengths is None else lengths, hidden=hidden, steps=steps)
         self.keep(batch_size=batch_size, test_size=test_size)
 
     def measure(self) -> Report:
@@ -82,8 +82,9 @@ class SequenceExperiment(AbstractExperiment):
         lines(axes, self.lengths, errors)
         axes.axhline(GUESS, color=GREY, ls="--", lw=1, label="always 1")
         axes.axhline(0.01, color=GREY, ls=":", lw=1, label="asked for")
-        axes.set(yscale="log", xticks=self.lengths)
-        tidy(axes, "Only gates carry over long times", "length of the sequence", "squared error", legend=True)
+        axes.set(yscale="log", xticks=self.lengths, ylim=(min(min(y) for y in errors.values()) / 30, 0.5))
+        tidy(axes, "Only gates carry over long times", "length of the sequence", "squared error")
+        axes.legend(frameon=False, fontsize=9, ncols=3, loc="lower center")
         cell = LSTMCell(2, self.hidden)  # ours, with the weights of torch's: it shows its gates
         cell.load_state_dict({k.removesuffix("_l0"): v for k, v in lstm.layer.state_dict().items()})
         x, _ = adding(1, length, torch.Generator().manual_seed(self.seed + 3))

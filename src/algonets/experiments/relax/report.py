@@ -53,7 +53,7 @@ def draw_curves(axis: Any, metrics: dict[str, Any], label: str) -> None:
         points = result["curve"]
         axis.plot([p["step"] for p in points], [p[metrics["score"]] for p in points], line, color=color, label=name)
     axis.set(xlabel="steps", ylabel=label)
-    axis.legend(fontsize=7, frameon=False, ncols=2)
+    axis.legend(fontsize=7, framealpha=0.7, edgecolor="none", ncols=2)
     _tidy(axis)
 
 

@@ -1,0 +1,66 @@
+"""Strips without segmentation: the parts, and a tiny run of the whole."""
+
+import json
+
+import pytest
+import torch
+
+from algonets.data import SyntheticWords
+from algonets.dp import Lattice
+from algonets.experiments._training import RunError
+from algonets.experiments.strips import StripsExperiment
+from algonets.experiments.strips.model import ColumnReader, GraphReader
+from algonets.experiments.strips.strip import make_strips, over_segment
+
+
+@pytest.fixture(scope="module")
+def strips():
+    pytest.importorskip("matplotlib")
+    return make_strips(SyntheticWords(True, 4, 0), 4, 0)
+
+
+def test_strips_hold_their_letters(strips):
+    for strip in strips:
+        assert len(strip.begins) == len(strip.ends) == len(strip.labels) == len(strip.word)
+        assert strip.cuts[0] == 0 and strip.cuts[-1] == strip.image.shape[1] and strip.cuts == sorted(set(strip.cuts))
+        assert len(strip.cuts) > len(strip.labels)
+    assert over_segment(torch.zeros(4, 3)) == [0, 3]
+
+
+def test_the_right_readings_spell_the_word_and_are_some_of_all(strips):
+    torch.manual_seed(0)
+    reader = GraphReader(16, 2).eval()
+    every, right = reader.lattices(strips)
+    assert (every.forward() > right.forward()).all()
+    spelled = ["".join(chr(97 + c) for c in word) for word in right.paths()]
+    feasible = right.forward() > -torch.inf
+    assert feasible.sum() >= 3
+    assert all(not ok or word == strip.word for ok, word, strip in zip(feasible, spelled, strips, strict=True))
+    lexicon = Lattice.from_lexicon([[ord(c) - 97 for c in strip.word] for strip in strips])
+    read = ["".join(chr(97 + c) for c in word) for word in reader.read(strips, lexicon)]
+    assert {*read} <= {strip.word for strip in strips}
+
+
+def test_ctc_learns_a_few_words_by_heart(strips):
+    torch.manual_seed(0)
+    reader = ColumnReader(16, 4)
+    optimizer = torch.optim.Adam(reader.parameters(), 0.01)
+    losses = []
+    for _ in range(40):
+        loss = reader.loss(strips)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_tiny_run(tmp_path):
+    pytest.importorskip("matplotlib")
+    run = StripsExperiment(size=8, test_size=4, epochs=1, width=2, batch_size=4, output=str(tmp_path / "run"))
+    metrics = run.run()
+    assert set(metrics["readers"]) == {"given segmentation", "CTC", "graph transformer"}
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["readers"] == metrics["readers"]
+    assert (tmp_path / "run" / "report.png").stat().st_size > 1000
+    with pytest.raises(RunError, match="size"):
+        StripsExperiment(size=0)
