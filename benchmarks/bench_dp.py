@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from _timing import machine, save
 
-from algonets.dp import CKY, CTC, ProjectiveDependency, SemiMarkov, SoftDTW, edit_distance
+from algonets.dp import CKY, CTC, PCFG, ProjectiveDependency, SemiMarkov, SoftDTW, edit_distance
 
 BATCH = 32
 
@@ -159,6 +159,13 @@ def structure_rows() -> list[dict]:
     found.append(row("Eisner, 20 words", eisner, peer("DependencyCRF", arcs, multiroot=True), "torch-struct", ">= 20"))
     trees = gradient(lambda x: CKY(x).log_partition(), spans)
     found.append(row("CKY, 20 words, 10 labels", trees, peer("TreeCRF", spans), "torch-struct", ">= 20"))
+    grammar = torch.randn(BATCH, 12, 5), torch.randn(BATCH, 5, 10, 10), torch.randn(BATCH, 5)
+    words = torch.full((BATCH,), 12)
+    peer_job = None
+    if torch_struct is not None:
+        peer_job = lambda: torch_struct.SentCFG(tuple(x.clone() for x in grammar), lengths=words).marginals  # noqa: E731
+    derived = gradient(lambda *x: PCFG(*x).log_partition(), *grammar)
+    found.append(row("CKY of a grammar, 12 words, 5 + 5 symbols", derived, peer_job, "torch-struct", ">= 20"))
     return found
 
 

@@ -70,11 +70,11 @@ template <class C, int D> void trees_backward_of(const GateTrees<C>& c, const C*
   constexpr std::int64_t L = kBlock<C>;
   constexpr int G = Tree<C, D>::gates, N = Tree<C, D>::leaves;
   const std::int64_t rows = c.rows / c.pool, columns = c.columns / c.pool, size = c.kernels * rows * columns;
-  Scratch<C> image(c.image * L), by_image(c.image * L), by_result(size * L);
+  Scratch<C> image(c.image * L), by_image(by_x ? c.image * L : 0), by_result(size * L);
   for (std::int64_t block = range.begin; block < range.end; ++block) {
     pack_block(c.x, c.batch, c.image, block, image.data);
     pack_block(by_out, c.batch, size, block, by_result.data);
-    std::memset(by_image.data, 0, sizeof(C) * c.image * L);
+    if (by_x) std::memset(by_image.data, 0, sizeof(C) * c.image * L);
     const C* from = by_result.data;
     for (std::int64_t k = 0; k < c.kernels; ++k) {
       const std::int32_t* offsets = c.leaves + (k << D);
@@ -107,6 +107,7 @@ template <class C, int D> void trees_backward_of(const GateTrees<C>& c, const C*
               back[2 * g] = up * line(q[4 * g + 1], q[4 * g + 3], b);
               back[2 * g + 1] = up * line(q[4 * g + 2], q[4 * g + 3], a);
             }
+            if (!by_x) continue;
             C* base = by_image + place(t) * L;
             for (int u = 0; u < N; ++u) (Row<C>::from(base + offsets[u] * L) + back[u]).to(base + offsets[u] * L);
           }

@@ -68,3 +68,11 @@ def test_refused():
         LogicConv2d(1, 1, 3)(torch.rand(1, 1, 2, 5))
     with pytest.raises(ValueError, match=r"\(\*batch, 1, H, W\)"):
         LogicConv2d(1, 1, 3)(torch.rand(2, 5, 5))
+
+
+def test_no_gradient_of_the_image_is_made_if_none_is_wanted():
+    layer = LogicConv2d(2, 3, 3, depth=3, padding=1, pool=2, initialization="normal", generator=seeded()).double()
+    x = torch.rand(5, 2, 6, 6, generator=seeded(1), dtype=torch.float64)
+    (alone,) = torch.autograd.grad(layer(x).sin().sum(), layer.weights)
+    (beside,) = torch.autograd.grad(layer(x.requires_grad_()).sin().sum(), layer.weights)
+    torch.testing.assert_close(alone, beside, rtol=1e-12, atol=1e-12)

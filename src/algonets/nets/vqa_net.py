@@ -61,9 +61,10 @@ class VqaNet(Net):
         self.eye = None
         if look:
             layers: list[nn.Module] = []
-            for inputs in (channels + 2, width, width):
-                layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-            flat = width * (height // 8) * (breadth // 8)
+            for i, inputs in enumerate((channels + 2, width, width)):
+                convolution = nn.Conv2d(inputs, width, 3, 1 if i else 2, 1, bias=False)
+                layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(), *([nn.MaxPool2d(2)] if i else [])]
+            flat = width * ((height + 1) // 2 // 4) * ((breadth + 1) // 2 // 4)
             self.eye = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, 2 * width), nn.Tanh())
         self.asked = nn.Sequential(nn.Linear(width, 2 * width), nn.Tanh())
         self.answerer = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, num_answers))

@@ -39,8 +39,8 @@ class VqaExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        steps: int = 2000,
-        batch_size: int = 48,
+        steps: int = 1600,
+        batch_size: int = 64,
         width: int = 32,
         side: int = 24,
         test_size: int = 2000,

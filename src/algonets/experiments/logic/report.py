@@ -70,16 +70,13 @@ def save_graph(path: Path, circuit: logic.Circuit, names: tuple[str, ...], title
     axes = figure.subplots()
     axes.axis("off")
     end = (deepest + 0.9, place[output >> 1][1])
-    for source, target, negated in [*edges, (output >> 1, -1, (output & 1) ^ flipped.get(output >> 1, 0))]:
+    lines = [*edges, (output >> 1, -1, (output & 1) ^ flipped.get(output >> 1, 0))]
+    for source, target, negated in lines:
         a, b = place[source], place[target] if target >= 0 else end
-        axes.plot(
-            [a[0], b[0]],
-            [a[1], b[1]],
-            color=RED if negated else "#555555",
-            ls="--" if negated else "-",
-            lw=1.2,
-            zorder=1,
-        )
+        bend = 0.0 if b[0] - a[0] <= 1.0 else 1.4  # around what lies between
+        t = np.linspace(0.0, 1.0, 31)
+        across, along = a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]) - bend * t * (1 - t)
+        axes.plot(across, along, color=RED if negated else "#555555", ls="--" if negated else "-", lw=1.2, zorder=1)
     for node, (x, y) in place.items():
         gate = node - first
         text = names[node - 1] if gate < 0 else words[int(circuit.kind[gate]), flipped[node]]
@@ -93,7 +90,7 @@ def save_graph(path: Path, circuit: logic.Circuit, names: tuple[str, ...], title
             bbox={"boxstyle": "round,pad=0.3", "fc": colour, "ec": INK, "lw": 0.8},
         )
     axes.text(*end, " class 1", va="center", fontsize=9, fontweight="bold")
-    axes.set_title(f"{title}\n(dashed red: the opposite)", fontsize=10)
+    axes.set_title(f"{title}\n(dashed red: the opposite)" if any(n for _, _, n in lines) else title, fontsize=10)
     axes.set_xlim(-1.1, deepest + 1.7)
     axes.margins(y=0.12)
     figure.savefig(path)

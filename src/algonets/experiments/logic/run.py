@@ -22,7 +22,7 @@ class LogicExperiment:
     """Learn a logic circuit by gradient descent, and run it bit-packed.
 
     Writes into the output folder: metrics.json, report.png (accuracy over time, gates learned), circuit.bin (see
-    ``algonets export circuit`` and ``algonets run circuit``), of the MONK's problems rule.png, a circuit to read.
+    ``algonets export circuit`` and ``algonets run circuit``), of the first MONK's problem rule.png, a circuit to read.
 
     Args:
         data: ``digits`` come with scikit-learn; the others are read from the data directory or downloaded.
@@ -110,7 +110,7 @@ class LogicExperiment:
         metrics |= self._circuit(network, task)
         if self.compare or task.names:
             metrics["baselines"] = baselines(task, metrics["gates_before"], self.seed)
-        if self.data.startswith("monk"):
+        if self.data == "monk1":  # the one whose rule is short
             metrics["rule"] = self._rule(task)
         write_json(self.output / "metrics.json", metrics)
         save_report(self.output / "report.png", metrics)
