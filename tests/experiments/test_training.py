@@ -116,7 +116,7 @@ def test_tasks_of_newton_losses():
     task.outputs = lambda model, images: sets.values.float()
     assert task.judge(Reader(), "test") == (100.0, 100.0)
     paths = PathTask(side=4)
-    x, costs, best = paths._parts["test"]
+    _, costs, _ = paths._parts["test"]
     paths.outputs = lambda model, x: costs
     assert paths.judge(nn.Identity(), "test").exact == 100.0
     for mode in ("base", "hessian", "fisher"):

@@ -79,7 +79,7 @@ class DynamicProgram(ABC):
         Args:
             semiring: Its ``plus``, ``times``, ``full`` and ``where`` are all that touches elements, beside indexing,
                 stacking and reshaping.
-            factors: Lifted, (B, *shape), followed by the semiring's dimensions.
+            factors: Lifted, ``(B, *shape)``, followed by the semiring's dimensions.
             options: What the constructor was given beside the factors; static and hashable.
 
         Returns:

@@ -4,7 +4,7 @@ Forward: a program has a tile of pixels and goes through the faces of its mesh, 
 program has a face and goes through the pixels in its reach, so that nothing is added by two programs.
 """
 
-# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportPossiblyUnbound=false
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
 import triton
 import triton.language as tl
 

@@ -66,7 +66,8 @@ def superquadrics(count: int, generator: torch.Generator) -> list[Mesh]:
 
 def vehicles(count: int, generator: torch.Generator, names: list[str], data_dir: str | None) -> list[Mesh]:
     """Vehicles, stretched along their axes and tapered at random."""
-    originals = list(Meshes(names, data_dir))
+    stored = Meshes(names, data_dir)
+    originals = [stored[k] for k in range(len(stored))]
     found = []
     for k, (a, b, c, taper) in enumerate(torch.rand(count, 4, generator=generator).tolist()):
         mesh = originals[k % len(originals)]

@@ -76,10 +76,10 @@ class CompressExperiment(Study):
         self._fit(dense, self.epochs, generator)
         found = {"one shot": self._judge(prune_magnitude(copy.deepcopy(dense), self.amount))}
         for name in ("magnitude", "random"):
-            model, spent = copy.deepcopy(dense), 0
-            for _ in self._steps(name, model, generator):
-                spent += 1
-                self._fit(model, self.tuning // 3 if spent < 3 else self.tuning - 2 * (self.tuning // 3), generator)
+            model = copy.deepcopy(dense)
+            for step, _ in enumerate(self._steps(name, model, generator)):
+                third = self.tuning // 3
+                self._fit(model, third if step < 2 else self.tuning - 2 * third, generator)
             found[name] = self._judge(model)
         curve = {f"{level:g}": accuracy(prune_magnitude(copy.deepcopy(dense), level), *self._test) for level in LEVELS}
         self._fit(dense, self.tuning, generator)  # as long as the pruned ones

@@ -20,8 +20,8 @@ class NewtonLossExperiment(Study):
     """Learn orders of numbers and shortest paths, by the loss itself and by Newton losses of it.
 
     Args:
-        parts: ``scaled``: outputs ten times too large at the start, SGD; ``sorting``: four methods, two sizes, Adam;
-            ``paths``: perturbed shortest paths, Adam; or ``all``.
+        parts: ``scaled``: single digits, outputs ten times too large, SGD; ``sorting``: four digits, four methods,
+            Adam; ``paths``: perturbed shortest paths, Adam; or ``all``.
         output: Folder for the results; by default runs/newton-loss.
         overwrite: Replace a run in the output folder.
         seeds: How many.
@@ -50,9 +50,9 @@ class NewtonLossExperiment(Study):
         self.steps, self.search_steps = steps, search_steps
         tasks: dict[str, tuple[Any, str, int]] = {}
         if parts in ("all", "scaled"):
-            tasks |= {
-                f"{name}, n = 5, outputs x 10, SGD": (SortTask(name, 5, BAD), "sgd", min(60, steps)) for name in SCALED
-            }
+            for name in SCALED:
+                task = SortTask(name, 5, BAD, digits=1)
+                tasks[f"{name}, n = 5, outputs x 10, SGD"] = (task, "sgd", min(60, steps))
         if parts in ("all", "sorting"):
             for n in map(int, sizes.split(",")):
                 tasks |= {f"{name}, n = {n}": (SortTask(name, n), "adam", steps) for name in METHODS}
@@ -65,12 +65,12 @@ class NewtonLossExperiment(Study):
     def prepare(self, console: Console) -> dict[str, Any]:
         """Choose rate and damping of everything on validation data."""
         for name, (task, optimizer, steps) in self.tasks.items():
-            steps = min(steps, self.search_steps)
+            short = min(steps, self.search_steps)
             self.chosen[name] = {}
             for mode in MODES:
                 self.chosen[name][mode] = best_setting(
-                    lambda rate, damping, task=task, mode=mode, steps=steps, optimizer=optimizer: (
-                        -sum(train(task, mode, damping, rate, steps, 1000, optimizer, "validation"))
+                    lambda rate, damping, task=task, mode=mode, short=short, optimizer=optimizer: (
+                        -sum(train(task, mode, damping, rate, short, 1000, optimizer, "validation"))
                     ),
                     _grid(mode, optimizer),
                 )
@@ -133,7 +133,7 @@ def _grid(mode: str, optimizer: str) -> list[tuple[float, float]]:
         return [(3e-3, 1.0)] if mode == "base" else [(3e-3, damping) for damping in GRID[::2]]
     if mode == "base":
         return [(10.0**k, 1.0) for k in (-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0)]
-    return [(rate, damping) for damping in GRID[::2] for rate in _rates(damping)]
+    return [(rate, damping) for damping in GRID[1::2] for rate in _rates(damping)]
 
 
 def _rates(damping: float) -> list[float]:

@@ -37,18 +37,19 @@ class Outcome(NamedTuple):
 
 
 class SortTask:
-    """Numbers of four small digits, sets of ``n``, of which the order is known.
+    """Numbers of small digits, sets of ``n``, of which the order is known.
 
     Outputs are multiplied by ``factor``: a badly scaled start.
     """
 
-    def __init__(self, method: str, n: int, factor: float = 1.0, width: int = 64):
+    def __init__(self, method: str, n: int, factor: float = 1.0, digits: int = 4, width: int = 64):
         self.method, self.n, self.factor, self.width = METHODS[method](), n, factor, width
+        self.digits = digits
         self._drawn: dict[tuple[str, int], NumberSets] = {}
-        digits, test = Digits(True), Digits(False)
+        train, test = Digits(True), Digits(False)
         self._sets = {
-            "train": (digits.images[:_HELD_OUT], digits.labels[:_HELD_OUT], 3000),
-            "validation": (digits.images[_HELD_OUT:], digits.labels[_HELD_OUT:], 200),
+            "train": (train.images[:_HELD_OUT], train.labels[:_HELD_OUT], 3000),
+            "validation": (train.images[_HELD_OUT:], train.labels[_HELD_OUT:], 200),
             "test": (test.images, test.labels, 400),
         }
 
@@ -56,12 +57,12 @@ class SortTask:
         """Sets of one part."""
         if (part, seed) not in self._drawn:
             images, labels, size = self._sets[part]
-            self._drawn[part, seed] = NumberSets(images, labels, n=self.n, size=size, seed=seed)
+            self._drawn[part, seed] = NumberSets(images, labels, n=self.n, digits=self.digits, size=size, seed=seed)
         return self._drawn[part, seed]
 
     def model(self) -> nn.Module:
         """A network with one score an image."""
-        return nn.Sequential(nn.Flatten(), perceptron(256, self.width, self.width, 1, activation=nn.ReLU))
+        return nn.Sequential(nn.Flatten(), perceptron(64 * self.digits, self.width, self.width, 1, activation=nn.ReLU))
 
     def outputs(self, model: nn.Module, images: Tensor) -> Tensor:
         """Scores ``(B, n)``."""

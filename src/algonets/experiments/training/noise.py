@@ -18,7 +18,7 @@ CHECKED = (0.005, 0.01, 0.02, 0.05, 0.1)
 
 
 class NoiseExperiment(Study):
-    """Train on few labels: plainly, with noise in the inputs, with the penalty that stands for it; and compare noise to theory.
+    """Train on few labels: plainly, with noise in the inputs, with the penalty that stands for it; test theory.
 
     Args:
         data: ``digits`` come with scikit-learn; ``mnist`` is read from the data directory or downloaded.
@@ -147,12 +147,13 @@ class NoiseExperiment(Study):
             errors = [deviation["methods"][name][key] for name in TITLES]
             left.bar([k * 4 + j for j in range(3)], heights, yerr=errors, color=colours, capsize=3)
         left.set(
-            xticks=[1, 5], xticklabels=["clean test images", "noisy test images"], ylabel="accuracy, %", ylim=(0, 100)
+            xticks=[1, 5], xticklabels=["clean test images", "noisy test images"], ylabel="accuracy, %", ylim=(0, 125)
         )
         for j, (title, colour) in enumerate(zip(TITLES.values(), colours, strict=True)):
             left.bar(-10 - j, 0, color=colour, label=title)
         left.set_xlim(-0.8, 6.8)
-        left.legend(frameon=False, fontsize=8, loc="lower left")
+        left.set_yticks(range(0, 101, 20))
+        left.legend(frameon=False, fontsize=8, loc="upper center", ncols=3)
         for key, colour in (("full", "#1f3b73"), ("jacobian only", "#c0392b")):
             right.errorbar(CHECKED, mean["theory"][key], deviation["theory"][key], fmt="o-", color=colour, label=key)
         right.axhline(1, color="0.7", lw=0.8)

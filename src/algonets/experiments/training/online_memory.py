@@ -188,7 +188,7 @@ def _balance(steps: int, seed: int, truncation: int | None) -> dict[str, list[fl
     for _ in range(200):  # settle
         state = influence({"theta": theta.detach()}, None, state)
     every = max(truncation or 1, steps // 20)
-    learner = None
+    learner: Any = None
     if truncation is None:
         learner = UORO(influence, state, {"theta": theta}, generator=torch.Generator().manual_seed(seed))
     total, time = torch.zeros(()), 0

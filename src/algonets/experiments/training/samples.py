@@ -1,5 +1,6 @@
 """Labelled images as flat vectors, and small networks for them."""
 
+import itertools
 from typing import Literal, NamedTuple
 
 import torch
@@ -31,7 +32,7 @@ def load_samples(data: Source, data_dir: str | None, size: int | None = None) ->
 def perceptron(*sizes: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
     """Linear layers with activations between them."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), activation()]
     return nn.Sequential(*layers[:-1])
 

@@ -28,7 +28,7 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, width: int, layers: list[Any]):
         super().__init__()
         self.first, self.last = nn.Linear(inputs, width), nn.Linear(width, 10)
-        self.layers = nn.ModuleList(layers)
+        self.layers: Any = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
