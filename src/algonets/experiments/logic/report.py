@@ -73,10 +73,10 @@ def save_graph(path: Path, circuit: logic.Circuit, names: tuple[str, ...], title
     lines = [*edges, (output >> 1, -1, (output & 1) ^ flipped.get(output >> 1, 0))]
     for source, target, negated in lines:
         a, b = place[source], place[target] if target >= 0 else end
-        bend = 0.0 if b[0] - a[0] <= 1.0 else 0.22  # around what lies between
-        look = {"color": RED if negated else "#555555", "ls": "--" if negated else "-", "lw": 1.2}
-        look |= {"arrowstyle": "-", "connectionstyle": f"arc3,rad={bend}", "shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", b, a, arrowprops=look, zorder=1)
+        bend = 0.0 if b[0] - a[0] <= 1.0 else 1.4  # around what lies between
+        t = np.linspace(0.0, 1.0, 31)
+        across, along = a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]) - bend * t * (1 - t)
+        axes.plot(across, along, color=RED if negated else "#555555", ls="--" if negated else "-", lw=1.2, zorder=1)
     for node, (x, y) in place.items():
         gate = node - first
         text = names[node - 1] if gate < 0 else words[int(circuit.kind[gate]), flipped[node]]
