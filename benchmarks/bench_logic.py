@@ -100,9 +100,7 @@ class SixteenOperations(nn.Module):
 def layers_of(width: int) -> list[logic.LogicLayer]:
     g = torch.Generator().manual_seed(0)
     sizes = [INPUTS] + [width] * LAYERS
-    return [
-        logic.LogicLayer(a, b, initialization="normal", generator=g) for a, b in itertools.pairwise(sizes)
-    ]
+    return [logic.LogicLayer(a, b, initialization="normal", generator=g) for a, b in itertools.pairwise(sizes)]
 
 
 def step_of(network: nn.Module, x: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
@@ -188,9 +186,7 @@ def rows_of_circuits(trained: str | None) -> list[dict]:
     """Images a second of MNIST-sized networks, from packed bits and from bytes, and how long compiling takes."""
     g = torch.Generator().manual_seed(0)
     sizes = [784] + [GATES] * LAYERS
-    layers = [
-        logic.LogicLayer(a, b, initialization="normal", generator=g) for a, b in itertools.pairwise(sizes)
-    ]
+    layers = [logic.LogicLayer(a, b, initialization="normal", generator=g) for a, b in itertools.pairwise(sizes)]
     network = logic.Sequential(*layers, logic.GroupSum(CLASSES))
     found = []
     circuits = {

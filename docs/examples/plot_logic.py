@@ -36,9 +36,7 @@ labels = (first > second).long()
 
 generator = torch.Generator().manual_seed(0)
 sizes = [6, 60, 60, 40]
-layers = [
-    logic.LogicLayer(m, n, initialization="normal", generator=generator) for m, n in itertools.pairwise(sizes)
-]
+layers = [logic.LogicLayer(m, n, initialization="normal", generator=generator) for m, n in itertools.pairwise(sizes)]
 net = logic.Sequential(*layers, logic.GroupSum(2, temperature=3.0))
 optimiser = torch.optim.Adam(net.parameters(), 0.03)
 soft, hard = [], []

@@ -50,8 +50,8 @@ plt.show()
 #
 # Descent
 # -------
-# From a start in the wrong order, gradient descent on the scores themselves, each at the best of some rates. With a rate
-# that is tuned to this one scale the plain loss is quick, but jumps; Newton losses fall steadily. What is drawn is the
+# From a start in the wrong order, gradient descent on the scores themselves, each at the best of some rates. With a
+# rate that is tuned to this one scale the plain loss is quick, but jumps; Newton losses fall steadily. What is drawn is the
 # sorting loss, not what is minimised.
 
 start = torch.tensor([[6.0, 1.0, -6.0, 3.0]])
@@ -74,7 +74,7 @@ for title, chosen, rates, colour in (
     ("Newton loss, Hessian", NewtonLoss(loss, damping=0.03, reduction="none"), (0.1, 0.3, 1.0), "#1f3b73"),
     ("Newton loss, Fisher", NewtonLoss(loss, "fisher", 0.03, reduction="none"), (0.1, 0.3, 1.0), "#c0392b"),
 ):
-    best = min((descend(chosen, rate) for rate in rates), key=lambda values: sum(values))
+    best = min((descend(chosen, rate) for rate in rates), key=sum)
     axes.plot(best, color=colour, label=title)
 axes.set(xlabel="steps", ylabel="sorting loss")
 axes.legend(frameon=False)
