@@ -51,8 +51,8 @@ plt.show()
 # Descent
 # -------
 # From a start in the wrong order, gradient descent on the scores themselves, each at the best of some rates. With a
-# rate that is tuned to this one scale the plain loss is quick, but jumps; Newton losses fall steadily. What is drawn is the
-# sorting loss, not what is minimised.
+# rate that is tuned to this one scale the plain loss is quick, but jumps; Newton losses fall steadily. What is drawn is
+# the sorting loss, not what is minimised.
 
 start = torch.tensor([[6.0, 1.0, -6.0, 3.0]])
 target = torch.tensor([[0, 1, 2, 3]])
