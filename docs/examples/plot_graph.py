@@ -16,6 +16,7 @@ import torch
 
 from algonets.data import TerrainMaps
 from algonets.graph import GridPath, SoftShortestPath
+from algonets.semirings import Counting
 
 plt.rcParams.update({"font.size": 10, "figure.dpi": 120})
 
@@ -59,8 +60,6 @@ plt.show()
 # How many paths there are
 # ------------------------
 # The same program in another semiring counts: walks of at most so many steps between the corners of small grids.
-
-from algonets.semirings import Counting
 
 for side in (2, 3, 4, 5):
     steps = 2 * (side - 1)

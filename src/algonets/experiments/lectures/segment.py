@@ -127,7 +127,7 @@ class SegmentExperiment(AbstractExperiment):
         axes = figure.add_subplot(overlap.get_gridspec()[0, 1])
         values = {f"{row['network']}\n{key}": row[key] for key in ("mean IoU", "boundary F") for row in rows}
         bars(axes, values, 0.95 if self.data == "shapes" else None)
-        axes.set_ylim(min(values.values()) - 0.1, 1.0)
+        axes.set_ylim(min(values.values()) - 0.1, 1.02)
         axes.tick_params(axis="x", labelrotation=60)
         tidy(axes, "What is handed across sharpens the outlines")
         return figure

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from algonets.data import TerrainMaps
+from algonets.experiments.paths.evaluate import score_paths
 from algonets.experiments.paths.methods import METHODS
 
 __all__ = ["save_curves", "save_maps"]
@@ -63,8 +64,9 @@ def save_maps(path: Path, data: TerrainMaps, learnt: dict[str, tuple[Tensor, Ten
         for axis, (name, (said, found)) in zip(axes[k, 2:], learnt.items(), strict=True):
             axis.imshow(said[k] if name != "resnet" else -said[k], cmap="viridis")
             total, least = float((costs * found[k]).sum()), float((costs * right).sum())
-            _draw(axis, found[k], "white" if total <= least * 1.0001 else "#ff7f6e")
-            axis.set_xlabel(f"{total:.1f} (least {least:.1f})", fontsize=8)
+            score = score_paths(found[k : k + 1], costs[None], right[None])
+            _draw(axis, found[k], "white" if score.optimal else "#ff7f6e")
+            axis.set_xlabel(f"{total:.1f} (least {least:.1f})" if score.paths else "no path", fontsize=8)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
     for axis, name in zip(axes[0], columns, strict=True):

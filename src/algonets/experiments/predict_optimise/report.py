@@ -39,5 +39,6 @@ def save_report(path: Path, metrics: dict[str, Any]) -> None:
     for axis in (bars, curves):
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.3, which="both", axis="x" if axis is bars else "both")
-    figure.suptitle(f"{metrics['problem']}: mean and deviation of {metrics['seeds']} seeds", fontsize=10)
+    seeds = f"mean and deviation of {metrics['seeds']} seeds" if metrics["seeds"] > 1 else f"seed {metrics['seed']}"
+    figure.suptitle(f"{metrics['problem']}: {seeds}", fontsize=10)
     figure.savefig(path)
