@@ -48,7 +48,7 @@ def log_minus(p):
     s = tl.where(small, p / (2 - p), 0.0)
     z = s * s
     q = z * (1.0 / 35) + 1.0 / 33
-    for k in tl.static_range(16):
+    for k in tl.static_range(16):  # pyright: ignore[reportGeneralTypeIssues]
         q = q * z + 1.0 / (31 - 2 * k)
     return tl.where(small, -2 * s * q, tl.log(tl.where(small, 1.0, 1 - p)))
 
@@ -65,6 +65,6 @@ def expm1(x):
     near = tl.abs(x) < 0.35
     y = tl.where(near, x, 0.0)
     q = y * (1.0 / 14) + 1
-    for k in tl.static_range(12):
+    for k in tl.static_range(12):  # pyright: ignore[reportGeneralTypeIssues]
         q = 1 + q * y * (1.0 / (13 - k))
     return tl.where(near, q * y, tl.exp(x) - 1)

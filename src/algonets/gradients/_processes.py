@@ -66,7 +66,8 @@ def call(fn: Callable[..., Any], arguments: tuple[Any, dict[str, Any]], timeout:
 
 
 def _numbered(number: int, *rest: Any) -> tuple[int, Any, str]:
-    return number, *call(*rest)
+    value, problem = call(*rest)
+    return number, value, problem
 
 
 def _ready() -> int:
@@ -81,7 +82,8 @@ def _warm(workers: int) -> None:
     seen: set[int] = set()
     end = time.monotonic() + START
     while len(seen) < workers and os.getpid() not in seen and time.monotonic() < end:
-        seen.update(joblib.Parallel(n_jobs=workers, batch_size=1)(joblib.delayed(_ready)() for _ in range(workers)))
+        pool: Any = joblib.Parallel(n_jobs=workers, batch_size=1)  # pyright: ignore[reportArgumentType]
+        seen.update(pool(joblib.delayed(_ready)() for _ in range(workers)))
 
 
 def call_all(

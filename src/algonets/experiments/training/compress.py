@@ -137,7 +137,7 @@ class CompressExperiment(Study):
         final = self._network()  # masked weights are no leaves: a module that has them cannot be copied
         with torch.no_grad():
             for layer, pruned in zip(final, model.children(), strict=True):
-                if isinstance(layer, nn.Linear):
+                if isinstance(layer, nn.Linear) and isinstance(pruned, nn.Linear):
                     layer.weight.copy_(pruned.weight)
                     layer.bias.copy_(pruned.bias)
         score, gone = accuracy(final, *self._test), 100 * sparsity(final)

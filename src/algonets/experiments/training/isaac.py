@@ -73,7 +73,11 @@ class IsaacExperiment(Study):
 
     def measure(self, seed: int) -> dict[str, Any]:
         """Train each from the same start."""
-        return {name: self._train(name, *self.chosen[name], self.epochs, seed) for name in TITLES}
+        found = {}
+        for name in TITLES:
+            rate, damping = self.chosen[name]
+            found[name] = self._train(name, rate, damping, self.epochs, seed)
+        return found
 
     def _train(self, name: str, rate: float, damping: float, epochs: int, seed: int) -> dict[str, Any]:
         torch.manual_seed(seed)

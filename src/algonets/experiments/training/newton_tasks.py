@@ -156,7 +156,7 @@ class PathTask:
 
 
 def train(
-    task: Any, mode: str, damping: float, rate: float, steps: int, seed: int, optimizer: str, part: str, batch: int = 32
+    task: Any, mode: Any, damping: float, rate: float, steps: int, seed: int, optimizer: str, part: str, batch: int = 32
 ) -> Outcome:
     """Train from a seed with a base or a Newton loss, and judge."""
     torch.manual_seed(seed)
