@@ -50,7 +50,7 @@ class Scenes:
         >>> scenes = Scenes(32)
         >>> batch = scenes.draw(5, torch.Generator().manual_seed(0))
         >>> batch.images.shape, scenes.text(batch.words[0]), scenes.answers[batch.answers[0]]
-        (torch.Size([5, 3, 32, 32]), 'how many circles are there', '1')
+        (torch.Size([5, 3, 32, 32]), 'is blue shape right of green shape', 'no')
     """
 
     answers = ("yes", "no", *SHAPES, "0", "1", "2", "3")
