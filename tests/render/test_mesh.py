@@ -181,3 +181,9 @@ def test_samples_lie_on_the_surface():
         assert torch.allclose(points.abs().amax(1), torch.full((count,), 0.5))
         top = (points[:, 1] > 0.4999).sum().item()
         assert abs(top / (count / 6) - 1) < slack
+
+
+@pytest.mark.parametrize("distance", [0.0, -1.0, torch.tensor([2.0, -1.0]), float("nan")])
+def test_a_camera_stands_off(distance):
+    with pytest.raises(ValueError, match=r"look_at\(distance\) must be positive"):
+        Camera.look_at(distance)

@@ -82,8 +82,9 @@ class Camera:
             width: of an orthographic camera, the length that the shorter side spans.
 
         Raises:
-            ValueError: unless exactly one of ``fov`` and ``width`` is given; if one is not positive.
+            ValueError: unless exactly one of ``fov`` and ``width`` is given; if it or the distance is not positive.
         """
+        check_positive("Camera.look_at(distance)", distance)
         numbers = [distance, elevation, azimuth, at]
         like = next((t for t in numbers if isinstance(t, Tensor)), torch.zeros(()))
         like = like if like.dtype.is_floating_point else like.float()
