@@ -101,6 +101,13 @@ def test_wrong_options(options):
         BabiExperiment(**options)
 
 
+def without_seconds(found):
+    """The clock of a finished training that is opened again may differ by a tick."""
+    if isinstance(found, dict):
+        return {key: without_seconds(value) for key, value in found.items() if key != "train_seconds"}
+    return [without_seconds(value) for value in found] if isinstance(found, list) else found
+
+
 @pytest.mark.slow
 @pytest.mark.data
 def test_the_memory_network_answers_where_an_lstm_does_not(tmp_path):
@@ -117,7 +124,7 @@ def test_the_memory_network_answers_where_an_lstm_does_not(tmp_path):
     with pytest.raises(RunError, match="holds a run already"):
         BabiExperiment("1", "memory", output=str(tmp_path / "m"), starts=1, epochs=20, **options).run()
     again = BabiExperiment("1,12", "memory", output=str(tmp_path / "m"), starts=1, epochs=20, resume=True, **options)
-    assert again.run()["models"] == reading["models"]
+    assert without_seconds(again.run()["models"]) == without_seconds(reading["models"])
 
 
 @pytest.mark.slow
