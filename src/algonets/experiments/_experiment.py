@@ -14,6 +14,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from algonets.experiments._learner import Learner, Stream
+from algonets.experiments._options import check_folder, one_device, open_folder
 from algonets.experiments._training import RunError, check_settings, fit, make_trainer, write_json
 from algonets.nets import Net, save_net
 
@@ -93,13 +94,10 @@ class AbstractExperiment(abc.ABC):
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
     ):
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
+        check_folder(output, False, overwrite)
         if seed < 0:
             raise RunError(f"--seed must be at least 0, got {seed}.")
-        self.trainer_options = dict(trainer or {})
-        if self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
-            raise RunError(f"{self.name} trains on one device. Leave out --trainer.devices.")
+        self.trainer_options = one_device(self.name, trainer)
         self.output = Path(output or f"runs/{self.name}")
         self.overwrite, self.seed, self.data_dir, self.config = overwrite, seed, data_dir, config
         self.options: dict[str, Any] = {}
@@ -132,10 +130,7 @@ class AbstractExperiment(abc.ABC):
         """Measure, write metrics.json and report.png, show the table; returns the content of metrics.json."""
         start = time.perf_counter()
         settings = {"experiment": self.name, "seed": self.seed, **self.options}
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
+        open_folder(self.output)
         check_settings(self.output, settings, resume=False, overwrite=self.overwrite)
         if self.config is not None:
             (self.output / "config.yaml").write_text(self.config)

@@ -10,7 +10,7 @@ from torch import Tensor
 from algonets import distributions, tconorms
 from algonets.data import Meshes
 from algonets.distributions import Distribution
-from algonets.experiments._training import RunError
+from algonets.experiments._options import check_folder, open_folder
 from algonets.render import Camera, Mesh, Rasterizer, torus
 from algonets.tconorms import TConorm
 
@@ -70,13 +70,9 @@ def law_of_width(law: type[Distribution], width: float | Tensor) -> Distribution
 
 def make_folder(output: str | None, default: str) -> Path:
     """The folder of a run, or why it cannot be one."""
-    if output == "":
-        raise RunError("--output must name a folder, got ''. Leave it out for the default.")
+    check_folder(output, False, False)
     folder = Path(output or default)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"--output must be a folder that can be written, got {folder} ({error}).") from error
+    open_folder(folder)
     return folder
 
 

@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 
 from algonets import logic
+from algonets.experiments._options import check_folder, open_folder
 from algonets.experiments._training import RunError, check_settings, write_json
 from algonets.experiments.logic.baselines import baselines
 from algonets.experiments.logic.report import save_graph, save_report
@@ -69,8 +70,7 @@ class LogicExperiment:
         config: str | None = None,
     ):
         self.data, self.data_dir, self.seed, self.overwrite, self.config = data, data_dir, seed, overwrite, config
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
+        check_folder(output, False, overwrite)
         self.output = Path(output or f"runs/logic-{data}")
         given = {"layers": layers, "width": width, "bits": bits, "temperature": temperature, "steps": steps}
         given |= {"rate": rate, "batch": batch, "initialization": initialization}
@@ -92,10 +92,7 @@ class LogicExperiment:
         task = load(self.data, self.data_dir, self.seed)
         if self.size.width % task.classes:
             raise RunError(f"--width must be a multiple of the {task.classes} classes, got {self.size.width}.")
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
+        open_folder(self.output)
         settings = {"data": self.data, "seed": self.seed, **vars(self.size)}
         settings |= {"parametrization": self.parametrization, "sampling": self.sampling}
         check_settings(self.output, settings, resume=False, overwrite=self.overwrite)

@@ -30,15 +30,9 @@ class Reconstructor(nn.Module):
             layers += [nn.Conv2d(channels, wide, 3, 2, 1), nn.GroupNorm(4, wide), nn.ReLU()]
             channels = wide
         self.look = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
-        self.shape = nn.Sequential(
-            nn.Linear(16 * channels + 2, 256),
-            nn.ReLU(),
-            nn.Linear(256, 256),
-            nn.ReLU(),
-            nn.Linear(256, 3 * len(sphere.vertices)),
-        )
-        last = self.shape[-1]
-        assert isinstance(last, nn.Linear)  # noqa: S101 - for the type checker
+        first, second = nn.Linear(16 * channels + 2, 256), nn.Linear(256, 256)
+        last = nn.Linear(256, 3 * len(sphere.vertices))
+        self.shape = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
         nn.init.normal_(last.weight, std=1e-3)
         nn.init.zeros_(last.bias)
 

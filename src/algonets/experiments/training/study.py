@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from algonets.experiments._options import check_folder
 from algonets.experiments._training import RunError, check_settings, write_json
 
 __all__ = ["Study", "best_setting", "entry", "summarise"]
@@ -29,8 +30,7 @@ class Study(abc.ABC):
         settings = {key: value for key, value in settings.items() if key not in ("self", "__class__", "trainer")}
         self.config, self.overwrite = settings.pop("config"), settings.pop("overwrite")
         output = settings.pop("output")
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
+        check_folder(output, False, False)
         self.output = Path(output or f"runs/{self.name}")
         self.seeds: int = settings["seeds"]
         for key, value in settings.items():

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from algonets.data import AbstractWordDataset, OcrLetters, SyntheticWords, collate_words
 from algonets.data.ocr_letters import OcrSplit
+from algonets.experiments._options import check_folder, open_folder
 from algonets.experiments._training import (
     RunError,
     TrainingClock,
@@ -95,8 +96,7 @@ class WordsExperiment:
         self.data, self.fold, self.data_dir = data, fold, data_dir
         self.split: OcrSplit = split
         self.ways: list[Way] = list(WAYS) if way == "all" else [way]
-        if output == "":
-            raise RunError("--output must name a folder, got ''. Leave it out for the default.")
+        check_folder(output, resume, overwrite)
         self.output = Path(output or f"runs/words-{data}")
         self.resume, self.overwrite = resume, overwrite
         self.seed = seed
@@ -124,8 +124,6 @@ class WordsExperiment:
             "distortion": {"ocr": 0.7, "synthetic": 0.0}[data] if distortion is None else distortion,
         }
         self.trainer_options = dict(trainer or {})
-        if resume and overwrite:
-            raise RunError("--resume and --overwrite exclude each other. Give one.")
         if len(self.ways) > 1 and self.trainer_options.get("devices") not in (None, 1, "1", "auto"):
             raise RunError(
                 "--way all trains one way after the other on one device. Choose one --way for several devices."
@@ -134,10 +132,7 @@ class WordsExperiment:
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
         console = Console()
-        try:
-            self.output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--output must be a folder that can be written, got {self.output} ({error}).") from error
+        open_folder(self.output)
         train, test = self._datasets()
         console.print(f"[bold]train[/] {train!r}\n[bold]test [/] {test!r}")
         readers: dict[str, WordReader] = {}
