@@ -1,11 +1,13 @@
 """Generated scenes of three coloured shapes, with questions and answers about them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from algonets._core.checks import check_at_least
+from algonets._core.errors import require
 
 __all__ = ["SceneBatch", "Scenes"]
 
@@ -40,6 +42,8 @@ class Scenes:
 
     Args:
         side: S, pixels, at least 16.
+        relations: Those asked for. With *left* and *above* the order of words alone turns a question into its opposite;
+            with *right* and *below* besides, two things do, as in an exclusive or, which takes much longer to learn.
 
     Attributes:
         words: The vocabulary; place 0 is the padding.
@@ -50,7 +54,7 @@ class Scenes:
         >>> scenes = Scenes(32)
         >>> batch = scenes.draw(5, torch.Generator().manual_seed(0))
         >>> batch.images.shape, scenes.text(batch.words[0]), scenes.answers[batch.answers[0]]
-        (torch.Size([5, 3, 32, 32]), 'is blue shape right of green shape', 'no')
+        (torch.Size([5, 3, 32, 32]), 'is blue shape left of green shape', 'yes')
     """
 
     answers = ("yes", "no", *SHAPES, "0", "1", "2", "3")
@@ -62,8 +66,11 @@ class Scenes:
         *RELATIONS,
     )
 
-    def __init__(self, side: int = 32):
+    def __init__(self, side: int = 32, relations: Sequence[str] = ("left", "above")):
         self.side = check_at_least("Scenes(side)", side, 16)
+        good = len(relations) > 0 and set(relations) <= set(RELATIONS)
+        require(good, "Scenes(relations)", f"must be some of {', '.join(RELATIONS)}", relations)
+        self.relations = tuple(relations)
 
     def draw(self, count: int, generator: torch.Generator) -> SceneBatch:
         """Draw scenes, each with one question."""
@@ -76,10 +83,10 @@ class Scenes:
             u = draws[i].tolist()
             first, second = int(3 * u[0]), (int(3 * u[0]) + 1 + int(2 * u[1])) % 3
             if kind == 0:
-                relation = int(4 * u[2])
+                relation = self.relations[int(len(self.relations) * u[2])]
                 dy, dx = (places[i, first] - places[i, second]).tolist()
-                holds = (dx < 0, dx > 0, dy < 0, dy > 0)[relation]
-                text = ["is", COLOURS[first], "shape", RELATIONS[relation], "of", COLOURS[second], "shape"]
+                holds = {"left": dx < 0, "right": dx > 0, "above": dy < 0, "below": dy > 0}[relation]
+                text = ["is", COLOURS[first], "shape", relation, "of", COLOURS[second], "shape"]
                 answer = "yes" if holds else "no"
             elif kind == 1:
                 text = ["what", "is", "the", COLOURS[first], "shape"]

@@ -26,7 +26,10 @@ class VqaNet(Net):
         image_shape: ``(channels, H, W)``; H and W at least 8. It fixes the size.
         question: How the question is read.
         look: Whether the picture is seen.
-        width: Of word vectors and codes.
+        width: Of word vectors and filters; the codes that are multiplied have four times as many numbers.
+
+    Both codes are normalised (``LayerNorm``) before they are multiplied: a product of two small codes has gradients that
+    are smaller still, and training stays at the most frequent answer.
 
     Input words ``(*batch, L)`` int64 and images ``(*batch, channels, H, W)``; output scores ``(*batch, num_answers)``.
 
@@ -56,18 +59,20 @@ class VqaNet(Net):
         self.question: Literal["bag", "lstm"] = question
         self.look, self.width = bool(look), check_at_least("VqaNet(width)", width, 1)
         channels, height, breadth = self.image_shape
+        code = 4 * width
         self.words = nn.Embedding(vocabulary, width, padding_idx=0)
         self.reader = nn.LSTM(width, width, batch_first=True) if question == "lstm" else None
         self.eye = None
         if look:
-            layers: list[nn.Module] = []
-            for i, inputs in enumerate((channels + 2, width, width)):
-                convolution = nn.Conv2d(inputs, width, 3, 1 if i else 2, 1, bias=False)
-                layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(), *([nn.MaxPool2d(2)] if i else [])]
-            flat = width * ((height + 1) // 2 // 4) * ((breadth + 1) // 2 // 4)
-            self.eye = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, 2 * width), nn.Tanh())
-        self.asked = nn.Sequential(nn.Linear(width, 2 * width), nn.Tanh())
-        self.answerer = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, num_answers))
+            flat = width * ((height + 3) // 4) * ((breadth + 3) // 4)
+            self.eye = nn.Sequential(
+                nn.Conv2d(channels + 2, width, 3, 2, 1), nn.ReLU(),
+                nn.Conv2d(width, width, 3, 2, 1), nn.ReLU(),
+                nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(),
+                nn.Flatten(), nn.Linear(flat, code), nn.LayerNorm(code),
+            )  # fmt: skip
+        self.asked = nn.Sequential(nn.Linear(width, code), nn.LayerNorm(code))
+        self.answerer = nn.Sequential(nn.Linear(code, code), nn.ReLU(), nn.Linear(code, num_answers))
 
     def forward(self, words: Tensor, images: Tensor) -> Tensor:
         """Score the answers."""

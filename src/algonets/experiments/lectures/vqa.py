@@ -39,10 +39,10 @@ class VqaExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        steps: int = 1600,
-        batch_size: int = 64,
+        steps: int = 2400,
+        batch_size: int = 128,
         width: int = 32,
-        side: int = 24,
+        side: int = 32,
         test_size: int = 2000,
         **common: Any,
     ):
