@@ -150,6 +150,48 @@ def test_the_base_trains_and_counts_failures(tmp_path, capsys):
         type("Nameless", (AbstractExperiment,), {"measure": lambda self: None})
 
 
+class _Two(AbstractExperiment):
+    """Two networks; a signal comes at step ``stop`` of the second."""
+
+    name = "two"
+    stop: int | None = None
+
+    def measure(self) -> Report:
+        rows = []
+        for name, replay in (("first", True), ("second", True), ("third", False)):
+            torch.manual_seed(self.seed)
+            net, noise, notes = MLP((1, 4, 1)), torch.Generator().manual_seed(1), []
+
+            def batch(step, name=name, noise=noise, notes=notes):
+                notes.append(step)
+                if (name, step) == ("second", self.stop):
+                    raise KeyboardInterrupt
+                return torch.rand(8, 1, generator=noise)
+
+            curve = self.train(name, net, lambda n, x: (n(x) - x).square().mean(), batch, 500, 0.01, notes, replay)
+            rows.append({"network": name, "loss": curve[-1], "losses": len(curve), "batches": len(notes)})
+            rows[-1]["weights"] = sum(p.double().sum().item() for p in net.parameters())
+        return Report("Two", rows, [], new_figure(1, 1))
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path, capsys, monkeypatch):
+    whole = _Two(output=str(tmp_path / "whole"), trainer=QUIET).run()["rows"]
+    monkeypatch.setattr(_Two, "stop", 400)
+    with pytest.raises(KeyboardInterrupt):
+        _Two(output=str(tmp_path / "cut"), trainer=QUIET).run()
+    with pytest.raises(RunError, match="--resume"):
+        _Two(output=str(tmp_path / "cut"), trainer=QUIET).run()
+    monkeypatch.setattr(_Two, "stop", None)
+    capsys.readouterr()
+    assert _Two(output=str(tmp_path / "cut"), resume=True, trainer=QUIET).run()["rows"] == whole
+    said = capsys.readouterr().out
+    assert "first: finished before" in said and "250 of them done before" in said
+    with pytest.raises(RunError, match="differ"):
+        _Two(output=str(tmp_path / "cut"), resume=True, seed=1, trainer=QUIET).run()
+    again = _Two(output=str(tmp_path / "cut"), overwrite=True, trainer=QUIET)
+    assert again.run()["rows"] == whole and "finished before" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("steps", [1, 2, 5, 100])
 def test_the_schedule_rises_and_falls(steps):
     learner = Learner(MLP((1, 1)), lambda n, b: b, steps, 1.0)

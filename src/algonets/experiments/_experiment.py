@@ -15,10 +15,20 @@ from torch import Tensor, nn
 
 from algonets.experiments._learner import Learner, Stream
 from algonets.experiments._options import check_folder, one_device, open_folder
-from algonets.experiments._training import RunError, check_settings, fit, make_trainer, write_json
+from algonets.experiments._training import (
+    AtomicCheckpoints,
+    RunError,
+    check_settings,
+    checkpoint_path,
+    fit,
+    make_trainer,
+    write_json,
+)
 from algonets.nets import Net, save_net
 
 __all__ = ["AbstractExperiment", "Criterion", "Report", "at_least", "at_most", "minibatches"]
+
+FINISHED = "finished.pt"  # the state of a network whose training is done
 
 
 class Criterion(NamedTuple):
@@ -76,6 +86,8 @@ class AbstractExperiment(abc.ABC):
 
     Args:
         output: Folder for the results; by default runs/<name>.
+        resume: Go on with the interrupted run in the output folder: networks that are finished are read, the one that was
+            interrupted goes on from its checkpoint.
         overwrite: Replace a run in the output folder.
         seed: Of data, first weights and training.
         data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
@@ -88,18 +100,20 @@ class AbstractExperiment(abc.ABC):
     def __init__(
         self,
         output: str | None = None,
+        resume: bool = False,
         overwrite: bool = False,
         seed: int = 0,
         data_dir: str | None = None,
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
     ):
-        check_folder(output, False, overwrite)
+        check_folder(output, resume, overwrite)
         if seed < 0:
             raise RunError(f"--seed must be at least 0, got {seed}.")
         self.trainer_options = one_device(self.name, trainer)
         self.output = Path(output or f"runs/{self.name}")
-        self.overwrite, self.seed, self.data_dir, self.config = overwrite, seed, data_dir, config
+        self.resume, self.overwrite, self.seed = resume, overwrite, seed
+        self.data_dir, self.config = data_dir, config
         self.options: dict[str, Any] = {}
         self.console = Console()
 
@@ -131,7 +145,10 @@ class AbstractExperiment(abc.ABC):
         start = time.perf_counter()
         settings = {"experiment": self.name, "seed": self.seed, **self.options}
         open_folder(self.output)
-        check_settings(self.output, settings, resume=False, overwrite=self.overwrite)
+        check_settings(self.output, settings, self.resume, self.overwrite)
+        if not self.resume:
+            for old in (*self.output.glob(f"*/{FINISHED}"), *self.output.glob("*/checkpoints/*.ckpt")):
+                old.unlink()
         if self.config is not None:
             (self.output / "config.yaml").write_text(self.config)
         torch.manual_seed(self.seed)
@@ -157,9 +174,13 @@ class AbstractExperiment(abc.ABC):
         batches: Callable[[int], Any],
         steps: int,
         learning_rate: float = 1e-3,
+        notes: Any = None,
+        replay: bool = True,
         **options: Any,
     ) -> list[float]:
         """Train a network by Adam, save it as <name>.safetensors, and return the losses.
+
+        A run that goes on makes the batches of the steps that are done again, and throws them away.
 
         Args:
             name: Of the files.
@@ -168,25 +189,59 @@ class AbstractExperiment(abc.ABC):
             batches: The batch of a step, counted from 0; called in the order of steps.
             steps: How many.
             learning_rate: At its peak.
+            notes: A list or dictionary that ``batches`` fills while the network learns; kept with the finished network.
+            replay: Whether batches can be made again: not if they depend on the network. Then an interrupted network
+                starts anew.
             options: More of :class:`~algonets.experiments._learner.Learner`.
         """
-        return self.fit(name, Learner(network, loss, steps, learning_rate, **options), batches, steps)
+        return self.fit(name, Learner(network, loss, steps, learning_rate, **options), batches, steps, notes, replay)
 
-    def fit(self, name: str, learner: Learner, batches: Callable[[int], Any], steps: int) -> list[float]:
+    def fit(
+        self,
+        name: str,
+        learner: Learner,
+        batches: Callable[[int], Any],
+        steps: int,
+        notes: Any = None,
+        replay: bool = True,
+    ) -> list[float]:
         """Train what a learner holds; see :meth:`train`."""
-        self.console.print(f"[bold]{name}[/]: {steps} steps ...")
-        trainer = make_trainer(self.output / name, 1, self.seed, self.trainer_options, name)
-        learner.network.train()
-        fit(trainer, learner, Stream(batches, steps), None)
-        learner.network.eval()
-        if isinstance(learner.network, Net):
-            save_net(learner.network, self.output / f"{name}.safetensors")
-        return torch.stack(learner.curve).tolist()
+        folder, network = self.output / name, learner.network
+        finished, checkpoint = folder / FINISHED, checkpoint_path(folder)
+        if self.resume and finished.exists():
+            self.console.print(f"[bold]{name}[/]: finished before")
+            state = torch.load(finished, weights_only=True)
+            network.load_state_dict(state["network"])
+            torch.set_rng_state(state["generator"])
+            _restore(notes, state["notes"])
+            network.eval()
+            return state["curve"]
+        old = checkpoint if self.resume and replay and checkpoint.exists() else None
+        start = 0 if old is None else len(torch.load(old, weights_only=False)["curve"])
+        stream = Stream(batches, steps, start)
+        self.console.print(f"[bold]{name}[/]: {steps} steps{f', {start} of them done before' if start else ''} ...")
+        trainer = make_trainer(folder, steps // stream.epoch, self.seed, self.trainer_options, name)
+        network.train()
+        fit(trainer, learner, stream, old)
+        network.eval()
+        if isinstance(network, Net):
+            save_net(network, self.output / f"{name}.safetensors")
+        curve = torch.stack(learner.curve).tolist()
+        state = {"network": network.state_dict(), "curve": curve, "notes": notes, "generator": torch.get_rng_state()}
+        AtomicCheckpoints().save_checkpoint(state, finished)
+        return curve
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if not inspect.isabstract(cls) and "name" not in vars(cls):
             raise TypeError(f"{cls.__name__}.name must be the name of the subcommand.")
+
+
+def _restore(notes: Any, before: Any) -> None:
+    if isinstance(notes, list):
+        notes[:] = before
+    elif isinstance(notes, dict):
+        notes.update(before)
 
 
 def minibatches(tensors: tuple[Tensor, ...], batch_size: int, seed: int = 0) -> Callable[[int], tuple[Tensor, ...]]:

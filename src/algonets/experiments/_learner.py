@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-__all__ = ["Learner", "Stream"]
+__all__ = ["Learner", "Stream", "epoch_of"]
 
 
 class Learner(lightning.LightningModule):
@@ -23,10 +23,9 @@ class Learner(lightning.LightningModule):
         one_cycle: Rise and fall; otherwise the learning rate stays.
         weight_decay: Of AdamW.
         clip: Bound of the gradient's norm; 0 for none.
-        after: Called as ``after(step)`` when a step is done.
 
     Attributes:
-        curve: The losses so far.
+        curve: The losses so far; a checkpoint keeps them.
     """
 
     def __init__(
@@ -38,12 +37,11 @@ class Learner(lightning.LightningModule):
         one_cycle: bool = True,
         weight_decay: float = 0.0,
         clip: float = 0.0,
-        after: Callable[[int], None] | None = None,
     ):
         super().__init__()
         self.network, self.loss, self.steps = network, loss, steps
         self.learning_rate, self.one_cycle, self.weight_decay = learning_rate, one_cycle, weight_decay
-        self.clip, self.after = clip, after
+        self.clip = clip
         self.curve: list[Tensor] = []
 
     def training_step(self, batch: Any, step: int) -> Tensor:
@@ -62,10 +60,13 @@ class Learner(lightning.LightningModule):
         if self.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Tell who wants to know."""
-        if self.after is not None:
-            self.after(batch_idx)
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the curve."""
+        checkpoint["curve"] = self.curve
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the curve."""
+        self.curve = list(checkpoint["curve"])
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and the schedule."""
@@ -84,28 +85,50 @@ class Learner(lightning.LightningModule):
 
 
 class Stream(lightning.LightningDataModule):
-    """Batches that a function makes, step by step.
+    """Batches that a function makes, step by step, cut into epochs, after each of which there is a checkpoint.
 
     Args:
-        batches: The batch of a step.
+        batches: The batch of a step; called in the order of steps, each once.
         steps: How many.
+        start: Steps that a checkpoint holds already: their batches are made, so that generators come to the same
+            place, and thrown away.
+
+    Attributes:
+        epoch: Steps of an epoch.
     """
 
-    def __init__(self, batches: Callable[[int], Any], steps: int):
+    def __init__(self, batches: Callable[[int], Any], steps: int, start: int = 0):
         super().__init__()
-        self.dataset = _Steps(batches, steps)
+        self.epoch = epoch_of(steps)
+        self.dataset = _Steps(batches, self.epoch)
+        for _ in range(start):
+            self.dataset.draw()
 
     def train_dataloader(self) -> DataLoader:
         """Return the loader."""
         return DataLoader(self.dataset, batch_size=None)
 
 
+def epoch_of(steps: int) -> int:
+    """Return the length of an epoch: the largest divisor of ``steps`` up to 250, all of them if it is below 20.
+
+    >>> epoch_of(2400), epoch_of(4500), epoch_of(1601)
+    (240, 250, 1601)
+    """
+    divisor = max(d for d in range(1, min(steps, 250) + 1) if steps % d == 0)
+    return divisor if divisor >= 20 else steps
+
+
 class _Steps(IterableDataset):
-    def __init__(self, batches: Callable[[int], Any], steps: int):
-        self.batches, self.steps = batches, steps
+    def __init__(self, batches: Callable[[int], Any], epoch: int):
+        self.batches, self.epoch, self.step = batches, epoch, 0
 
     def __len__(self) -> int:
-        return self.steps
+        return self.epoch
+
+    def draw(self) -> Any:
+        self.step += 1
+        return self.batches(self.step - 1)
 
     def __iter__(self) -> Iterator[Any]:
-        return (self.batches(step) for step in range(self.steps))
+        return (self.draw() for _ in range(self.epoch))

@@ -108,7 +108,7 @@ class ControlExperiment(AbstractExperiment):
                 promise = rewards + DISCOUNT * (1 - done) * target(after).gather(-1, choice)[:, 0]
             return functional.smooth_l1_loss(net(before).gather(-1, actions[:, None])[:, 0], promise)
 
-        self.train(name, network, loss, batch, steps, 1e-3, clip=10.0)
+        self.train(name, network, loss, batch, steps, 1e-3, notes=scores, replay=False, clip=10.0)
         return scores
 
     def _draw(self, curves: dict[str, list[float]], catcher: DQN | None) -> Any:

@@ -132,7 +132,7 @@ class GameExperiment(AbstractExperiment):
             return boards, policies, torch.tensor([value for _, _, value in some])
 
         steps = self.rounds * self.updates
-        self.train(name, network, _loss, batch, steps, 3e-3, one_cycle=False, weight_decay=1e-4)
+        self.train(name, network, _loss, batch, steps, 3e-3, curve, replay=False, one_cycle=False, weight_decay=1e-4)
         look(self.rounds)
         return curve
 
