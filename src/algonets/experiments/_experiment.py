@@ -86,7 +86,7 @@ class AbstractExperiment(abc.ABC):
 
     Args:
         output: Folder for the results; by default runs/<name>.
-        resume: Go on with the interrupted run in the output folder: networks that are finished are read, the one that was
+        resume: Go on with the interrupted run in the output folder: finished networks are read, the one that was
             interrupted goes on from its checkpoint.
         overwrite: Replace a run in the output folder.
         seed: Of data, first weights and training.

@@ -28,8 +28,8 @@ class VqaNet(Net):
         look: Whether the picture is seen.
         width: Of word vectors and filters; the codes that are multiplied have four times as many numbers.
 
-    Both codes are normalised (``LayerNorm``) before they are multiplied: a product of two small codes has gradients that
-    are smaller still, and training stays at the most frequent answer.
+    Both codes are normalised (``LayerNorm``) before they are multiplied: a product of two small codes has gradients
+    that are smaller still, and training stays at the most frequent answer.
 
     Input words ``(*batch, L)`` int64 and images ``(*batch, channels, H, W)``; output scores ``(*batch, num_answers)``.
 
