@@ -96,7 +96,7 @@ def _leaving(arcs: Iterable[Sequence[int]]) -> dict[int, list[int]]:
 def _compose(a: Graph, b: Graph) -> Made:
     """Do the same in Python: the reference."""
     arcs_a, arcs_b = a.arcs.tolist(), b.arcs.tolist()
-    from_a, from_b = _leaving(arcs_a), _leaving(arcs_b)
+    from_a = _leaving(arcs_a)
     by_label: dict[tuple[int, int], list[int]] = defaultdict(list)
     for number, arc in enumerate(arcs_b):
         by_label[arc[0], arc[2]].append(number)

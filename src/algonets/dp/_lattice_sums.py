@@ -104,9 +104,7 @@ class Automata:
         """Do what :meth:`solve` does by the native kernel; without the marginals unless ``wanted``."""
         batch = self.batch()
         every = weight.new_full((len(batch.level),), -math.inf)
-        every = (
-            every.scatter_reduce(0, batch.ends, final, "amax") if maximum else log_scatter(every, batch.ends, final)
-        )
+        every = every.scatter_reduce(0, batch.ends, final, "amax") if maximum else log_scatter(every, batch.ends, final)
         value = weight.new_empty(len(self.members))
         arcs, places = torch.zeros_like(weight), torch.zeros_like(every)
         native().lattice_run(

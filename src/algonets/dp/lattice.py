@@ -165,7 +165,11 @@ class Lattice:
         batch = scores if scores.ndim == 3 else scores.unsqueeze(0)
         steps, symbols = batch.shape[1:]
         call, shape = "Lattice.from_scores(lengths)", batch.shape[:1]
-        sizes = [steps] * len(batch) if lengths is None else check_lengths(call, lengths, shape, steps, torch.device("cpu"), 0).tolist()
+        sizes = (
+            [steps] * len(batch)
+            if lengths is None
+            else check_lengths(call, lengths, shape, steps, torch.device("cpu"), 0).tolist()
+        )
         members = [Graph(n + 1, [(t, t + 1, s, s) for t in range(n) for s in range(symbols)], [0], [n]) for n in sizes]
         rows = [row[:n].reshape(-1) for row, n in zip(batch, sizes, strict=True)]
         weight = torch.cat([batch.new_zeros(0), *rows])

@@ -13,7 +13,7 @@ from algonets.dp import _soft_dtw_native as kernels
 from algonets.dp import _soft_dtw_reference as reference
 from algonets.dp._chain_factors import check_lengths
 from algonets.dp.edit_distance import checked_costs
-from algonets.dp.program import DynamicProgram
+from algonets.dp.program import DynamicProgram, Parts
 from algonets.semirings import Semiring
 
 __all__ = ["SoftDTW", "soft_dtw_divergence"]
@@ -26,8 +26,11 @@ class SoftDTW(DynamicProgram):
     .. math:: \text{value} = -\tau \log \sum_{A} e^{-\langle A, D \rangle / \tau}, \qquad
               r_{ij} = D_{ij} + \text{softmin}_\tau(r_{i-1,j-1}, r_{i-1,j}, r_{i,j-1})
 
-    A structure is a path A, a 0/1 matrix of steps down, right or diagonal; its score is :math:`-\langle A, D \rangle`.
-    The inherited methods take ``temperature=1`` by default; :meth:`value` and :meth:`alignment` take the object's.
+    A structure is a path A, a 0/1 matrix of steps down, right or diagonal; its score is
+    :math:`-\langle A, D \rangle / \tau`, so that all inherited methods speak of the same distribution over paths:
+    :meth:`marginals` is :meth:`alignment`, :meth:`log_partition` is -value / :math:`\tau`, and samples and entropy are
+    those at :math:`\tau`. At temperature 0 the score is :math:`-\langle A, D \rangle`, and sums, marginals and samples
+    are those of the best path; a temperature given to a method multiplies the object's.
 
     Args:
         distances: D, ``(*batch, n, m)``: any real costs, +inf forbids.
@@ -88,7 +91,8 @@ class SoftDTW(DynamicProgram):
             near = _near(row, column, self._rows[:, None, None], self._columns[:, None, None], width)
             costs = torch.where(near, costs, torch.full_like(costs, math.inf))
         self._costs = costs
-        super().__init__((-costs,), shape, (self._rows - 1) * m + self._columns - 1)
+        scores = -costs / self.temperature if self.temperature else -costs
+        super().__init__((scores,), shape, (self._rows - 1) * m + self._columns - 1)
 
     def value(self) -> torch.Tensor:
         """Return the (soft) minimum over all alignments, ``(*batch,)``; it may be negative, +inf if none is allowed.
@@ -110,6 +114,20 @@ class SoftDTW(DynamicProgram):
         """
         return self._unflatten(self._solve(self._costs, self.temperature)[1])
 
+    def sample(self, n: int = 1, generator: torch.Generator | None = None) -> Parts:
+        """Draw paths as 0/1 ``(n, *batch, rows, columns)``; at temperature 0 the best path, n times."""
+        if self.temperature > 0:
+            return super().sample(n, generator)
+        n = check_at_least("SoftDTW.sample(n)", n, 1)
+        best = self.alignment().detach()
+        return best.expand(n, *best.shape).clone()
+
+    def augmented(self, costs: Parts) -> "SoftDTW":
+        """Return the program with ``costs`` added to its scores: the distances fall by them, times the temperature."""
+        copy = super().augmented(costs)
+        copy._costs = -copy._factors[0] * (self.temperature or 1.0)
+        return copy
+
     @staticmethod
     def inside(semiring: Semiring, *factors: torch.Tensor, **options: Any) -> torch.Tensor:
         """Fill the grid; an example of any lengths finds its value in it."""
@@ -125,10 +143,10 @@ class SoftDTW(DynamicProgram):
         return -scores.unflatten(1, self._shapes()[0])
 
     def _log_z(self, scores: torch.Tensor) -> torch.Tensor:
-        return -self._solve(self._grid(scores), 1.0)[0]
+        return -self._solve(self._grid(scores), float(self.temperature > 0))[0]
 
     def _marginals(self, scores: torch.Tensor) -> torch.Tensor:
-        return self._solve(self._grid(scores), 1.0)[1].flatten(1)
+        return self._solve(self._grid(scores), float(self.temperature > 0))[1].flatten(1)
 
     def _best(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         cost, path = self._solve(self._grid(scores.detach()), 0.0)
