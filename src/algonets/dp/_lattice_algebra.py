@@ -69,7 +69,9 @@ def remove_epsilon(a: Automata) -> Automata:
     for graph, arc, end in zip(a.members, *_offsets(a.members), strict=False):
         paths = graphs.epsilon_paths(graph)
         if paths is None:
-            return reject("Lattice.remove_epsilon()", "must have no cycle of epsilons", graph.arcs)
+            return reject(
+                "Lattice.remove_epsilon()", "must have no cycle of epsilons", f"one in example {len(members)}"
+            )
         places: dict[int, list[int]] = {}
         for k, state in enumerate(graph.finals.tolist()):
             places.setdefault(state, []).append(k)

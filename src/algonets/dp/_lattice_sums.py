@@ -150,7 +150,9 @@ def _batch(members: list[Graph]) -> _Batch:
     found = [graph.order() for graph in members]
     orders: list[Order] = [order for order in found if order is not None]
     if len(orders) < len(found):
-        reject("Lattice.forward()", "must have no cycles", members, "Compose a closure with something finite.")
+        cyclic = [b for b, order in enumerate(found) if order is None]
+        remedy = "Compose a closure with something finite."
+        reject("Lattice.forward()", "must have no cycles", f"cycles in examples {cyclic}", remedy)
 
     def offsets(sizes: list[int]) -> list[int]:
         return list(itertools.accumulate(sizes, initial=0))[:-1]

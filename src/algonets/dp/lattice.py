@@ -89,14 +89,14 @@ class Lattice:
         ends = [integers(name, x, count, 0, states - 1) for name, x in (("source", source), ("target", target))]
         reads = torch.full((count,), EPSILON) if labels is None else integers("labels", labels, count, EPSILON)
         writes = reads if outputs is None else integers("outputs", outputs, count, EPSILON)
-        starts, finals = (integers(n, x, None, 0, states - 1) for n, x in (("starts", starts), ("finals", finals)))
+        first, last = (integers(n, x, None, 0, states - 1) for n, x in (("starts", starts), ("finals", finals)))
         if final_weight is None:
-            final_weight = weight.new_zeros(len(finals))
+            final_weight = weight.new_zeros(len(last))
         final_weight = check_floating("Lattice(final_weight)", final_weight)
-        good = final_weight.shape == (len(finals),)
-        require(good, "Lattice(final_weight)", f"must have {len(finals)} entries", final_weight)
+        good = final_weight.shape == (len(last),)
+        require(good, "Lattice(final_weight)", f"must have {len(last)} entries", final_weight)
         check_finite_or_minus_inf("Lattice(final_weight)", final_weight)
-        graph = Graph(states, torch.stack([*ends, reads, writes], 1), starts, finals)
+        graph = Graph(states, torch.stack([*ends, reads, writes], 1), first, last)
         self._automata = Automata([graph], weight, final_weight)
 
     @classmethod

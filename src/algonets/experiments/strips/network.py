@@ -64,10 +64,11 @@ class PieceScorer(nn.Module):
         super().__init__()
         self.slots = nn.Conv1d(channels, SLOTS * hidden, 1)
         self.by_width = nn.Embedding(widest + 1, hidden)
-        self.last = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, LETTERS))
+        last = nn.Linear(hidden, LETTERS)
         with torch.no_grad():  # nearly equal scores at the start
             self.by_width.weight.mul_(0.1)
-            self.last[2].weight.mul_(0.1)
+            last.weight.mul_(0.1)
+        self.last = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), last)
 
     def forward(self, features: torch.Tensor, pieces: list[list[tuple[int, int]]]) -> torch.Tensor:
         """Score ``pieces``, the begin and end columns of those of each strip: (all pieces, 26)."""

@@ -112,8 +112,8 @@ class WordsExperiment:
                 margin=(margin, 1.0),
             )
             given = {"size": train_size, "epochs": epochs, "batch_size": batch_size, "width": width}
-            options = {name: value for name, value in given.items() if value is not None}
-            folder = {"data_dir": data_dir, "output": output, "overwrite": overwrite, "config": config}
+            options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+            folder: dict[str, Any] = {"data_dir": data_dir, "output": output, "overwrite": overwrite, "config": config}
             self.strips = StripsExperiment(data, seed=seed, learning_rate=learning_rate, **folder, **options)
             return
         self.data, self.fold, self.data_dir = data, fold, data_dir
