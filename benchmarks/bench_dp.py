@@ -6,7 +6,8 @@ pysdtw, torch-struct, rapidfuzz and torch's own CTC loss get the same numbers as
 call of a shape; that time is shown apart, as a network calls the same shape again and again.
 """
 
-import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -170,16 +171,53 @@ def structure_rows() -> list[dict]:
 
 
 def long_row() -> dict:
-    """SemiMarkov of 1000 steps: time, and the memory that the process gained."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """SemiMarkov of 1000 steps."""
     segment, transition = torch.randn(BATCH, 1000, 20, 8), torch.randn(8, 8)
     job = gradient(lambda u, a: SemiMarkov(u, a).log_partition(), segment, transition)
-    result = row("semi-Markov, T = 1000, K = 20, S = 8", job, None, "-", "memory linear in T")
-    gained = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    return result | {"peer": f"{gained:.0f} MiB more"}
+    return row("semi-Markov, T = 1000, K = 20, S = 8", job, None, "-", "")
+
+
+MEMORY = """
+import resource, torch
+from algonets.dp import SemiMarkov, SoftDTW
+torch.set_num_threads(1)
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def segments(steps):
+    segment = torch.randn({batch}, steps, 20, 8, requires_grad=True)
+    transition = torch.randn(8, 8, requires_grad=True)
+    torch.autograd.grad(SemiMarkov(segment, transition).log_partition().sum(), (segment, transition))
+def warp(n):
+    distances = torch.rand(1, n, n)
+    before = peak()
+    with torch.no_grad():
+        SoftDTW(distances, 0.1).value()
+    return before
+segments(4), warp(4)
+before = peak()
+if {kind!r} == "semi-Markov":
+    segments({size})
+else:
+    before = warp({size})
+print(peak() - before)
+"""
+
+
+def memory() -> list[dict]:
+    """What the peak of a fresh process gains; of soft-DTW beside its distances, with the value alone."""
+    found = []
+    jobs = [("semi-Markov", size, BATCH) for size in (250, 500, 1000)]
+    jobs += [("soft-DTW", n, 1) for n in (1024, 2048, 4096)]
+    for kind, size, batch in jobs:
+        code = MEMORY.format(kind=kind, size=size, batch=batch)
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        found.append({"program": kind, "size": size, "batch": batch, "MiB": round(float(run.stdout), 1)})
+    return found
 
 
 def main() -> None:
+    if "--memory" in sys.argv:
+        save("dp_memory", machine(), memory())
+        return
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rows = [*soft_dtw_rows(), precision_row(), *edit_rows(), *ctc_rows(), *structure_rows(), long_row()]

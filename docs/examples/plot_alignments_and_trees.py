@@ -82,7 +82,7 @@ for axes, (title, program) in zip(panels, programs.items(), strict=True):
     rows, columns = program.argmax()[0].nonzero().T
     axes.scatter(columns, rows, marker="s", s=90, facecolors="none", edgecolors="tab:blue", linewidths=2)
     axes.set(xticks=range(len(second)), xticklabels=list(second), yticks=range(len(first)), yticklabels=list(first))
-    axes.set_title(f"{title}: {program.max().item():g}")
+    axes.set_title(f"{title}: {abs(program.max().item()):g}")
 plt.show()
 
 # %%
@@ -136,8 +136,8 @@ plt.show()
 # %%
 # Spanning trees: arcs may cross
 # ------------------------------
-# The best tree that does not need to be projective is an arborescence, found by contracting cycles; the sum over all is a
-# determinant (matrix-tree theorem).
+# The best tree that does not need to be projective is an arborescence, found by contracting cycles; the sum over all
+# is a determinant (matrix-tree theorem).
 
 sentence = ["a", "hearing", "is", "scheduled", "on", "the", "issue", "today"]
 arcs = torch.randn(8, 8, generator=torch.Generator().manual_seed(4)) * 0.8
@@ -157,7 +157,7 @@ for head in range(8):
         axes.plot(centre + radius * half.cos(), (1 if head < child else 0.8) * radius * half.sin(), **style)
 for place, word in enumerate(sentence):
     axes.text(place, -0.12, word, ha="center", va="top", weight="bold" if heads[place] == place else "normal")
-axes.set(ylim=(-0.5, 3.4), xlim=(-0.5, 7.5), title="the root word is bold; “on the issue” belongs to “hearing”")
+axes.set(ylim=(-0.5, 3.7), xlim=(-0.5, 7.5), title="the root word is bold; “on the issue” belongs to “hearing”")
 axes.axis("off")
 plt.show()
 

@@ -46,7 +46,8 @@ class SoftDTW(DynamicProgram):
     Differentiability: any order (first derivatives from a kernel, higher ones from the recursion);
     piecewise linear at temperature 0.
 
-    Cost: ``O(batch n m)`` time; memory ``O(n + m)`` an example where no gradient is wanted, else ``O(n m)``.
+    Cost: ``O(batch n m)`` time; memory beside the distances ``O(n + m)`` an example for
+    :meth:`value` without a gradient (lengths or a band take a copy of the distances), else ``O(n m)``.
 
     References:
         M. Cuturi, M. Blondel, *Soft-DTW: a Differentiable Loss Function for Time-Series*, ICML 2017.
@@ -90,9 +91,17 @@ class SoftDTW(DynamicProgram):
             width = check_at_least("SoftDTW(band)", band, 0)
             near = _near(row, column, self._rows[:, None, None], self._columns[:, None, None], width)
             costs = torch.where(near, costs, torch.full_like(costs, math.inf))
-        self._costs = costs
-        scores = -costs / self.temperature if self.temperature else -costs
-        super().__init__((scores,), shape, (self._rows - 1) * m + self._columns - 1)
+        self._costs, self.batch_shape, self._options = costs, shape, {}
+        self._goal = (self._rows - 1) * m + self._columns - 1
+
+    @property
+    def _factors(self) -> tuple[torch.Tensor, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The scores of the inherited methods, made when asked for: :meth:`value` needs no other copy of the costs."""
+        return (-self._costs / self.temperature if self.temperature else -self._costs,)
+
+    @_factors.setter
+    def _factors(self, factors: tuple[torch.Tensor, ...]) -> None:
+        self._costs = -factors[0] * (self.temperature or 1.0)
 
     def value(self) -> torch.Tensor:
         """Return the (soft) minimum over all alignments, ``(*batch,)``; it may be negative, +inf if none is allowed.
@@ -121,12 +130,6 @@ class SoftDTW(DynamicProgram):
         n = check_at_least("SoftDTW.sample(n)", n, 1)
         best = self.alignment().detach()
         return best.expand(n, *best.shape).clone()
-
-    def augmented(self, costs: Parts) -> "SoftDTW":
-        """Return the program with ``costs`` added to its scores: the distances fall by them, times the temperature."""
-        copy = super().augmented(costs)
-        copy._costs = -copy._factors[0] * (self.temperature or 1.0)
-        return copy
 
     @staticmethod
     def inside(semiring: Semiring, *factors: torch.Tensor, **options: Any) -> torch.Tensor:
