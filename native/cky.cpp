@@ -65,6 +65,24 @@ ALGONETS_INLINE void add(double* p, int64_t place, f64v v) { put(p, place, at(p,
 
 // ---- labelled spans ----------------------------------------------------------------------------------------------
 
+// Sums over the labels of neighbouring spans, several at a time: one after the other each addition would wait.
+template <class In> void label_sums(const In* each, int64_t labels, int64_t spans, In* sums) {
+  constexpr int K = 8;
+  int64_t j = 0;
+  for (; j + K <= spans; j += K) {
+    const In* e = each + j * labels;
+    In sum[K] = {};
+    for (int64_t l = 0; l < labels; ++l)
+      for (int k = 0; k < K; ++k) sum[k] += e[k * labels + l];
+    std::copy(sum, sum + K, sums + j);
+  }
+  for (; j < spans; ++j) {
+    In sum = 0;
+    for (int64_t l = 0; l < labels; ++l) sum += each[j * labels + l];
+    sums[j] = sum;
+  }
+}
+
 // Weights of one example's spans, with their logarithmic scale, into lane `lane`; false where they spread too far.
 // The exponentials of the labels stay in `each`, (n, n, L), and their sums in `sums`, (n, n).
 template <class In>
@@ -79,9 +97,7 @@ bool weigh(const Cky<In>& c, const In* scores, int64_t length, In* each, In* sum
     exponentials(scores + row * labels, each + row * labels, spans * labels, range.safe());
     In* sum = sums + row;
     const In* e = each + row * labels;
-    std::fill(sum, sum + spans, In(0));
-    for (int64_t l = 0; l < labels; ++l)
-      for (int64_t j = 0; j < spans; ++j) sum[j] += e[j * labels + l];
+    label_sums(e, labels, spans, sum);
     for (int64_t j = 0; j < spans; ++j) {
       top = smax(top, sum[j]);
       if (sum[j] > 0 && sum[j] < bottom) bottom = sum[j];

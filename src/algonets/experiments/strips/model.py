@@ -61,7 +61,7 @@ class ColumnReader(nn.Module):
         self.head = nn.Sequential(
             nn.Conv1d(self.features.channels, 4 * width, 5, padding=2),
             nn.ReLU(),
-            nn.Dropout(0.1),
+            nn.Dropout(0.2),
             nn.Conv1d(4 * width, LETTERS + 1, 3, padding=1),
         )
 

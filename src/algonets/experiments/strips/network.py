@@ -60,7 +60,7 @@ class PieceScorer(nn.Module):
     interpolated features, for a fraction of the work, as pieces overlap.
     """
 
-    def __init__(self, channels: int, hidden: int, widest: int = 32, dropout: float = 0.1):
+    def __init__(self, channels: int, hidden: int, widest: int = 32, dropout: float = 0.2):
         super().__init__()
         self.slots = nn.Conv1d(channels, SLOTS * hidden, 1)
         self.by_width = nn.Embedding(widest + 1, hidden)

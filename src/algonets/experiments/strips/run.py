@@ -42,8 +42,8 @@ class StripsExperiment:
         output: Folder for the results; by default runs/strips-<data>.
         overwrite: Replace a run in the output folder.
         seed: Of the data, of the networks and of the order.
-        size: Training words.
-        test_size: Test words.
+        size: Training strips; words come again, with other gaps, if there are fewer.
+        test_size: Test strips, at most one a word.
         epochs: Passes over the training words.
         width: Channels of the networks' first layers.
         learning_rate: Highest rate of the one-cycle schedule of Adam.
@@ -118,7 +118,8 @@ class StripsExperiment:
             parts = [OcrLetters("large", 0, train=train, data_dir=self.data_dir) for train in (True, False)]
         else:
             parts = [SyntheticWords(True, self.size, self.seed), SyntheticWords(False, self.test_size, self.seed)]
-        return make_strips(parts[0], self.size, self.seed), make_strips(parts[1], self.test_size, self.seed + 1)
+        held_out = min(self.test_size, len(parts[1]))
+        return make_strips(parts[0], self.size, self.seed), make_strips(parts[1], held_out, self.seed + 1)
 
     def _train(self, reader: Any, strips: list[Strip], name: str, console: Console) -> None:
         steps = -(-len(strips) // self.batch_size)
