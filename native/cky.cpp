@@ -22,30 +22,28 @@ constexpr double kSafe = 600;  // log of what a tree may weigh, either way: a do
 template <class In> constexpr double kSpread = sizeof(In) == 4 ? 80 : 600;  // of scores whose exponentials are all normal
 
 // The largest of some scores, and the smallest but for -inf.
-template <class In> struct Range {
-  In top = minus_inf<In>(), bottom = -minus_inf<In>();
-  void add(const In* p, int64_t count) {
-    constexpr int W = Simd<In>::N;
-    int64_t k = 0;
-    if (count >= W) {
-      Vec<In> high = splat<In>(top), low = splat<In>(bottom);
-      for (; k + W <= count; k += W) {
-        const Vec<In> v = load<In>(p + k);
-        high = vmax(high, v);
-        low = vmin(low, v == minus_inf<In>() ? splat<In>(-minus_inf<In>()) : v);
-      }
-      for (int l = 0; l < W; ++l) {
-        top = smax(top, In(high[l]));
-        bottom = low[l] < bottom ? In(low[l]) : bottom;
-      }
-    }
-    for (; k < count; ++k) {
-      top = smax(top, p[k]);
-      if (p[k] != minus_inf<In>() && p[k] < bottom) bottom = p[k];
-    }
+template <class In> class Range {
+  static constexpr int W = Simd<In>::N;
+  Vec<In> high_ = splat<In>(minus_inf<In>()), low_ = splat<In>(-minus_inf<In>());
+
+  void add(Vec<In> v) {
+    high_ = vmax(high_, v);
+    low_ = vmin(low_, v == minus_inf<In>() ? splat<In>(-minus_inf<In>()) : v);
   }
-  double spread() const { return top == minus_inf<In>() ? 0 : double(top) - double(bottom); }
-  In safe() const { return top == minus_inf<In>() ? In(0) : top; }
+
+ public:
+  void add(const In* p, int64_t count) {
+    int64_t k = 0;
+    for (; k + W <= count; k += W) add(load<In>(p + k));
+    if (k == count) return;
+    alignas(64) In rest[W];
+    std::fill(rest, rest + W, minus_inf<In>());
+    std::copy(p + k, p + count, rest);
+    add(load<In>(rest));
+  }
+  bool empty() const { return !(hmax(high_) > minus_inf<In>()); }
+  double spread() const { return empty() ? 0 : double(hmax(high_)) + double(hmax(-low_)); }
+  In top() const { return empty() ? In(0) : hmax(high_); }
 };
 
 template <class In> void exponentials(const In* from, In* to, int64_t count, In less) {
@@ -83,32 +81,43 @@ template <class In> void label_sums(const In* each, int64_t labels, int64_t span
   }
 }
 
-// Weights of one example's spans, with their logarithmic scale, into lane `lane`; false where they spread too far.
-// The exponentials of the labels stay in `each`, (n, n, L), and their sums in `sums`, (n, n).
+// Weights of one example's spans, less a logarithmic scale, into lane `lane`; false where the scores spread too far.
+// The exponentials of the labels stay in `each`, (n, n, L).
 template <class In>
 bool weigh(const Cky<In>& c, const In* scores, int64_t length, In* each, In* sums, double* weight, int lane, double* scale) {
   const int64_t n = c.n, labels = c.labels;
   Range<In> range;
   for (int64_t i = 0; i < length; ++i) range.add(scores + (i * n + i) * labels, (length - i) * labels);
-  if (range.spread() > kSpread<In>) return false;
-  In top = 0, bottom = -minus_inf<In>();
+  if (!(range.spread() <= kSpread<In>)) return false;
+  *scale = double(range.top());
   for (int64_t i = 0; i < length; ++i) {
     const int64_t row = i * n + i, spans = length - i;
-    exponentials(scores + row * labels, each + row * labels, spans * labels, range.safe());
-    In* sum = sums + row;
-    const In* e = each + row * labels;
-    label_sums(e, labels, spans, sum);
-    for (int64_t j = 0; j < spans; ++j) {
-      top = smax(top, sum[j]);
-      if (sum[j] > 0 && sum[j] < bottom) bottom = sum[j];
-    }
+    exponentials(scores + row * labels, each + row * labels, spans * labels, range.top());
+    label_sums(each + row * labels, labels, spans, sums);
+    for (int64_t j = 0; j < spans; ++j) weight[(row + j) * N + lane] = double(sums[j]);
   }
-  const double size = double(2 * length - 1);
-  if (top > 0 && (size * std::log(double(top) / double(bottom)) > kSafe || double(length) * std::log(4.0) > kSafe)) return false;
-  const double inverse = top > 0 ? 1 / double(top) : 1;
-  for (int64_t i = 0; i < length; ++i)
-    for (int64_t j = i; j < length; ++j) weight[(i * n + j) * N + lane] = double(sums[i * n + j]) * inverse;
-  *scale = size * (double(range.safe()) + std::log(top > 0 ? double(top) : 1.0));
+  return true;
+}
+
+// Divides all weights by the largest of their example and adds it to the scale; false where a tree might leave the range.
+bool normalise(int64_t n, const int64_t* last, int64_t used, double* weight, double* scale, double* tops) {
+  f64v top = {}, bottom = splat<double>(-kNone);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = i; j < n; ++j) {
+      const f64v w = at(weight, i * n + j);
+      top = vmax(top, w);
+      bottom = vmin(bottom, w > 0.0 ? w : splat<double>(-kNone));
+    }
+  const f64v safe = top > 0.0 ? top : splat<double>(1), inverse = 1.0 / safe;
+  store<double>(tops, safe);
+  for (int l = 0; l < used; ++l) {
+    const double size = double(2 * last[l] + 1);
+    if (top[l] > 0 && size * std::log(top[l] / bottom[l]) > kSafe) return false;
+    if (double(last[l] + 1) * std::log(4.0) > kSafe) return false;
+    scale[l] = size * (scale[l] + std::log(safe[l]));
+  }
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = i; j < n; ++j) put(weight, i * n + j, at(weight, i * n + j) * inverse);
   return true;
 }
 
@@ -140,20 +149,27 @@ void outside_spans(int64_t n, const double* weight, const double* inside, double
     }
 }
 
-// Probability of each label of each span: that of the span, shared among the labels.
-template <class In>
-void label_marginals(const Cky<In>& c, int64_t length, const double* inside, const double* outside, const In* sums, int lane,
-                     In* marginals) {
+// What a label's exponential must be multiplied by to be its probability: in place of the weights.
+void shares(int64_t n, const double* inside, const double* outside, const double* top, double* weight) {
+  const f64v inverse = 1.0 / load<double>(top);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = i; j < n; ++j) {
+      const int64_t span = i * n + j;
+      const f64v w = at(weight, span);
+      const f64v share = at(inside, span) * at(outside, span) * inverse / (w > 0.0 ? w : splat<double>(1));
+      put(weight, span, w > 0.0 ? share : f64v{});
+    }
+}
+
+template <class In> void label_marginals(const Cky<In>& c, int64_t length, const double* share, int lane, In* marginals) {
   const int64_t n = c.n, labels = c.labels;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t begin = i < length ? i : n;
     std::fill(marginals + i * n * labels, marginals + (i * n + begin) * labels, In(0));
     for (int64_t j = begin; j < length; ++j) {
-      const int64_t span = i * n + j;
-      const double p = inside[span * N + lane] * outside[span * N + lane];
-      const In share = sums[span] > 0 ? In(p / double(sums[span])) : In(0);
-      In* out = marginals + span * labels;
-      for (int64_t l = 0; l < labels; ++l) out[l] *= share;
+      const In p = In(share[(i * n + j) * N + lane]);
+      In* out = marginals + (i * n + j) * labels;
+      for (int64_t l = 0; l < labels; ++l) out[l] *= p;
     }
     if (begin < n) std::fill(marginals + (i * n + length) * labels, marginals + (i + 1) * n * labels, In(0));
   }
@@ -162,14 +178,16 @@ void label_marginals(const Cky<In>& c, int64_t length, const double* inside, con
 template <class In> bool cky(const Cky<In>& c, int64_t begin, int64_t end) {
   const int64_t n = c.n, square = n * n, size = square * c.labels, used = end - begin;
   Scratch<double> weight(square * N), inside(square * N), outside(c.marginals ? square * N : 0);
-  Scratch<In> sums(square * N), each(c.marginals ? 0 : size);
+  Scratch<In> sums(n), each(c.marginals ? 0 : size);
   std::memset(weight.data, 0, sizeof(double) * square * N);
   double scale[N] = {};
   for (int l = 0; l < used; ++l) {
     In* kept = c.marginals ? c.marginals + (begin + l) * size : each.data;
-    if (!weigh(c, c.scores + (begin + l) * size, c.last[begin + l] + 1, kept, sums + l * square, weight.data, l, scale + l))
+    if (!weigh(c, c.scores + (begin + l) * size, c.last[begin + l] + 1, kept, sums.data, weight.data, l, scale + l))
       return false;
   }
+  alignas(64) double tops[N];
+  if (!normalise(n, c.last + begin, used, weight.data, scale, tops)) return false;
   inside_spans(n, weight.data, inside.data);
   if (c.marginals) std::memset(outside.data, 0, sizeof(double) * square * N);
   for (int l = 0; l < used; ++l) {
@@ -180,8 +198,9 @@ template <class In> bool cky(const Cky<In>& c, int64_t begin, int64_t end) {
   }
   if (!c.marginals) return true;
   outside_spans(n, weight.data, inside.data, outside.data);
+  shares(n, inside.data, outside.data, tops, weight.data);
   for (int l = 0; l < used; ++l)
-    label_marginals(c, c.last[begin + l] + 1, inside.data, outside.data, sums + l * square, l, c.marginals + (begin + l) * size);
+    label_marginals(c, c.last[begin + l] + 1, weight.data, l, c.marginals + (begin + l) * size);
   return true;
 }
 
@@ -281,8 +300,8 @@ template <class In> bool weigh(const Pcfg<In>& c, const In* scores, int64_t leng
     Range<In> range;
     range.add(from, count);
     spread += times * range.spread();
-    total += times * double(range.safe());
-    for (int64_t k = 0; k < count; ++k) to[k * N + lane] = double(from[k]) - double(range.safe());
+    total += times * double(range.top());
+    for (int64_t k = 0; k < count; ++k) to[k * N + lane] = double(from[k]) - double(range.top());
   };
   for (int64_t i = 0; i < length; ++i) part(scores + i * c.words, c.words, 1, terms + i * c.words * N);
   const In* rest = scores + c.n * c.words;
