@@ -36,6 +36,20 @@ def build(name, seed=0):
     return program, oracles
 
 
+@pytest.fixture(params=["baseline", "avx2", "avx512"])
+def isa(request):
+    """Each instruction set that this machine has, for the native kernels."""
+    if not an.native_status()[0]:
+        pytest.skip("no native kernels here")
+    before = native().isa()
+    try:
+        native().select_isa(request.param)
+    except ValueError:
+        pytest.skip("this machine has no such instructions")
+    yield request.param
+    native().select_isa(before)
+
+
 def tupled(parts):
     return parts if isinstance(parts, tuple) else (parts,)
 
@@ -212,15 +226,18 @@ def test_float32_pickle_and_repr(any_backend, name):
 
 
 @pytest.mark.parametrize("name", RECURSIVE)
-def test_native_kernels_equal_the_recursion(name):
-    if not an.native_status()[0]:
-        pytest.skip("no native kernels here")
+def test_native_kernels_equal_the_recursion(isa, name):
     entry, tensors, lengths = draw(name)
     found = {}
     for backend in ("native", "torch"):
         with an.backend(backend):
             program = entry.build(*tensors, *lengths)
-            found[backend] = (program.log_partition(), program.max(), *tupled(program.marginals()))
+            found[backend] = (
+                program.log_partition(),
+                program.max(),
+                *tupled(program.marginals()),
+                *tupled(program.argmax()),
+            )
     for ours, plain in zip(found["native"], found["torch"], strict=True):
         close(ours, plain.detach(), 1e-12)
 
@@ -235,15 +252,7 @@ def test_ties_take_the_first():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
-def test_trees_in_scaled_space_on_every_instruction_set(isa, dtype):
-    if not an.native_status()[0]:
-        pytest.skip("no native kernels here")
-    before = native().isa()
-    try:
-        native().select_isa(isa)
-    except ValueError:
-        pytest.skip("this machine has no such instructions")
+def test_trees_in_scaled_space(isa, dtype):
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 8, (19,), generator=generator)
     spans = torch.randn(19, 7, 7, 5, generator=generator, dtype=dtype)
@@ -254,17 +263,13 @@ def test_trees_in_scaled_space_on_every_instruction_set(isa, dtype):
         torch.randn(*shape, generator=generator, dtype=dtype) for shape in ((19, 7, 3), (19, 2, 5, 5), (19, 2))
     )
     grammar[0][0, 1] = grammar[1][3, :, 1] = -math.inf
-    try:
-        for make, tensors in ((an.dp.CKY, (spans,)), (an.dp.PCFG, grammar)):
-            for factor in (1.0, 300.0):  # the second leaves the range of the scaled form
-                found = {}
-                for backend in ("native", "torch"):
-                    with an.backend(backend):
-                        program = make(*[factor * t for t in tensors], lengths)
-                        found[backend] = (program.log_partition(), *tupled(program.marginals()))
-                for ours, theirs in zip(found["native"], found["torch"], strict=True):
-                    tolerance = 1e-11 if dtype == torch.float64 else 2e-5 * factor
-                    close(ours, theirs, tolerance)
-                    close(ours.isfinite().double(), theirs.isfinite().double())
-    finally:
-        native().select_isa(before)
+    for make, tensors in ((an.dp.CKY, (spans,)), (an.dp.PCFG, grammar)):
+        for factor in (1.0, 300.0):  # the second leaves the range of the scaled form
+            found = {}
+            for backend in ("native", "torch"):
+                with an.backend(backend):
+                    program = make(*[factor * t for t in tensors], lengths)
+                    found[backend] = (program.log_partition(), *tupled(program.marginals()))
+            for ours, theirs in zip(found["native"], found["torch"], strict=True):
+                close(ours, theirs, 1e-11 if dtype == torch.float64 else 2e-5 * factor)
+                close(ours.isfinite().double(), theirs.isfinite().double())

@@ -28,7 +28,8 @@ class Strip(NamedTuple):
 def make_strips(words: AbstractWordDataset, count: int, seed: int) -> list[Strip]:
     """Paste ``count`` words, each letter trimmed to its ink, with -2 to 3 columns between neighbours.
 
-    If there are fewer words, they come again with other gaps. An overlap takes no more than a third of the narrower letter: of an "l" two columns wide nothing would be left.
+    If there are fewer words, they come again with other gaps. An overlap takes no more than a third of the
+    narrower letter: of an "l" two columns wide nothing would be left.
     """
     generator = torch.Generator().manual_seed(seed)
     return [_paste(words[k % len(words)], generator) for k in range(count)]
