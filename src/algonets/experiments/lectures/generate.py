@@ -59,7 +59,7 @@ class GenerateExperiment(AbstractExperiment):
         train, test = (_small(load_digits(self.data, part, self.data_dir, n)) for part, n in
                        ((True, self.train_size), (False, self.test_size)))  # fmt: skip
         reader = LeNet((1, SIDE, SIDE))
-        self.train("reader", reader, _read, minibatches(train, 64, self.seed), max(2, self.steps // 3), 3e-3)
+        self.train("reader", reader, _read, minibatches(train, 64, self.seed), self.steps, 3e-3)
         gan = DCGAN((1, SIDE, SIDE), self.latent, self.width)
         batches = minibatches((2 * train.images - 1,), self.batch_size, self.seed)
         self.fit("dcgan", _Adversaries(gan, self.steps), batches, self.steps)

@@ -129,7 +129,7 @@ class SegmentExperiment(AbstractExperiment):
         bars(axes, values, 0.95 if self.data == "shapes" else None)
         axes.set_ylim(min(values.values()) - 0.1, 1.02)
         axes.tick_params(axis="x", labelrotation=60)
-        tidy(axes, "What is handed across sharpens the outlines")
+        tidy(axes, "Overlap, and outlines")
         return figure
 
 
