@@ -28,8 +28,9 @@ class VqaNet(Net):
         look: Whether the picture is seen.
         width: Of word vectors and filters; the codes that are multiplied have four times as many numbers.
 
-    Both codes are normalised (``LayerNorm``) before they are multiplied: a product of two small codes has gradients
-    that are smaller still, and training stays at the most frequent answer.
+    The mean colour of a picture is taken away, as a bright background would drown what differs between pictures. Both
+    codes are normalised (``LayerNorm``) before they are multiplied: a product of two small codes has gradients that are
+    smaller still. Without either, training stays at the most frequent answer for long.
 
     Input words ``(*batch, L)`` int64 and images ``(*batch, channels, H, W)``; output scores ``(*batch, num_answers)``.
 
@@ -83,7 +84,8 @@ class VqaNet(Net):
         joined = self.asked(self._read(flatten_batch(words, 1)))
         if self.eye is not None:
             seen = flatten_batch(images, 3)
-            joined = joined * self.eye(torch.cat([seen, _places(seen)], 1))
+            centred = seen - seen.mean((-2, -1), keepdim=True)
+            joined = joined * self.eye(torch.cat([centred, _places(seen)], 1))
         return unflatten_batch(self.answerer(joined), words.shape[:-1])
 
     def _read(self, words: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ class VqaExperiment(AbstractExperiment):
             )
             draws = torch.Generator().manual_seed(self.seed + 2)
             self.train(
-                name.lower().replace(" ", "-"), network, _loss,
+                name.lower().replace(" + ", "-").replace(" ", "-"), network, _loss,
                 lambda step, g=draws: scenes.draw(self.batch_size, g)[:3], self.steps, 3e-3,
             )  # fmt: skip
             answers[name] = evaluated(network, test.words, test.images).argmax(-1)
