@@ -64,13 +64,13 @@ class Preset:
 
 
 _PRESETS: dict[str, Preset] = {
-    "digits": Preset(4, 2000, 8, 5.0, 1300),
+    "digits": Preset(4, 2000, 8, 5.0, 1300, 0.05),
     "mnist": Preset(6, 8000, 3, 10.0, 60_000),
     "cifar10": Preset(4, 12_000, 3, 33.0, 10_000),
-    "monk1": Preset(6, 24, 0, 1.0, 1500),
-    "monk2": Preset(6, 24, 0, 1.0, 3000),
-    "monk3": Preset(6, 12, 0, 1.0, 1500),
-    "adult": Preset(5, 256, 0, 4.0, 4000),
+    "monk1": Preset(6, 100, 0, 3.0, 600, 0.03, initialization="residual"),
+    "monk2": Preset(6, 100, 0, 3.0, 600, 0.03, initialization="residual"),
+    "monk3": Preset(6, 100, 0, 3.0, 600, 0.03, initialization="residual"),
+    "adult": Preset(5, 256, 0, 4.0, 4000, 0.03),
     "breast-cancer": Preset(5, 128, 0, 4.0, 400),
 }
 
