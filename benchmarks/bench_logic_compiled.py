@@ -1,8 +1,8 @@
 """A network of gates as generated C, the formulation of difflogic's compiled networks, against the runtime of circuits.
 
-difflogic needs CUDA to install, so its formulation was written anew: one C function in which every gate is a statement
-on words of 64 examples, then a ripple-carry count of each class. Compiling 48,000 statements takes minutes, so there are
-two steps::
+difflogic needs CUDA to install, so its formulation was written anew: one C function in which every gate is a
+statement on words of 64 examples, then a ripple-carry count of each class. Compiling 48,000 statements takes minutes,
+so there are two steps::
 
     python benchmarks/bench_logic_compiled.py --write network.c
     gcc -O1 -march=native -shared -fPIC network.c -o network.so
