@@ -71,7 +71,7 @@ class Identity(Layer):
                 size = size / max(problem.event.numel(), 1)
             scores = scores * torch.where(known, size, 1.0).rsqrt()
         y, good = problem.maximise(scores)
-        return attach(scores, y, lambda grad: torch.where(problem.spread(good), grad, 0.0))
+        return attach(scores, y, lambda grad: problem.kept(grad, good))
 
     def _settings(self) -> dict[str, Any]:
         return {"projection": self.projection}
