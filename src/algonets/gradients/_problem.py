@@ -164,16 +164,13 @@ class Problem:
         flat = self._alike(name, value)
         check_finite(f"{self.call}({name})", flat)
         if self.closed is not None and values_visible(flat) and bool((self.closed & (flat != 0)).any()):
-            reject(f"{self.call}({name})", "must be 0 where theta forbids", "a solution that uses such an entry")
+            reject(f"{self.call}(theta)", f"must not forbid what {name} uses", "an infinity there")
         return flat
 
     def other_costs(self, name: str, value: Any) -> Tensor:
         """Check and flatten true costs (scores); returns what is to be maximised, 0 where theta forbids."""
         flat = self._alike(name, value)
         if self.closed is not None:
-            same = (flat == (-math.inf if self.sign == 1 else math.inf)) == self.closed
-            if values_visible(flat) and not bool(same.all()):
-                reject(f"{self.call}({name})", "must forbid (by an infinity) what theta forbids", "another pattern")
             flat = flat.masked_fill(self.closed, 0.0)
         check_finite(f"{self.call}({name})", flat, "What it forbids, theta must forbid as well.")
         return flat if self.sign == 1 else -flat
@@ -189,7 +186,7 @@ class Problem:
         if value.device != self.scores.device:
             rule = f"must be on the device of theta ({self.scores.device})"
             reject(f"{self.call}({name})", rule, str(value.device))
-        value = value.detach().to(self.scores.dtype)
+        value = value.to(self.scores.dtype)
         return value if len(self.batch) == 1 else flatten_batch(value, self.event_dims)
 
     def maximise(self, scores: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Mask]:

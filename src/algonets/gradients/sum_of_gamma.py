@@ -7,7 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from algonets._core.checks import check_at_least, check_positive
+from algonets._core.checks import check_at_least, check_positive, values_visible
 
 __all__ = ["SumOfGamma"]
 
@@ -91,6 +91,8 @@ def _gamma(
         refused = _log_uniform(count, options) >= 0.5 * x * x + d * (1 - v + v.log())
         return d * v, refused.nonzero().squeeze(1)
 
+    if not values_visible(torch.rand(1, **options)):  # traced: no loop whose length depends on values
+        return torch.ops.aten._standard_gamma(torch.full(size, shape, dtype=dtype, device=device), generator)
     drawn, todo = propose(math.prod(size))
     while len(todo):
         again, refused = propose(len(todo))
