@@ -96,7 +96,9 @@ class SolutionPool(torch.nn.Module):
         if problem.closed is not None:
             used = solutions.flatten(1) @ problem.closed.flatten(1).to(solutions).mT
             rule = "must not forbid what a solution of the pool uses, as one pool serves all examples"
-            require(not values_visible(used) or not bool(used.any()), f"{problem.call}(theta)", rule, "an infinity there")
+            require(
+                not values_visible(used) or not bool(used.any()), f"{problem.call}(theta)", rule, "an infinity there"
+            )
         return solutions
 
     def extra_repr(self) -> str:
