@@ -92,7 +92,7 @@ class Problem:
     """Scores of a batch of problems, ``(N, *event)``, of which the solver finds the best solutions.
 
     In here everything is maximised: ``scores`` are ``theta``, or ``-theta`` where the solver minimises. What theta
-    forbids, a cost of +inf or a score of -inf, is 0 in ``scores`` and without a gradient; the solver meets the infinity.
+    forbids, a cost of +inf or a score of -inf, is 0 in ``scores``, without a gradient; the solver meets the infinity.
 
     Args:
         call: How errors name the caller.
