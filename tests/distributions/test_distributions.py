@@ -30,7 +30,13 @@ SCIPY = {
     "Gamma": scipy.stats.gamma(2.0),
     "Levy": scipy.stats.levy(),
 }
-KINKS = {"Optimal": [0.25], "Uniform": [1.0], "CubicHermite": [1.0], "WignerSemicircle": [1.0], "Triangular": [0.0, 1.0]}
+KINKS = {
+    "Optimal": [0.25],
+    "Uniform": [1.0],
+    "CubicHermite": [1.0],
+    "WignerSemicircle": [1.0],
+    "Triangular": [0.0, 1.0],
+}
 BOUNDED = ("Uniform", "CubicHermite", "WignerSemicircle", "Triangular")
 every_family = pytest.mark.parametrize("family", ALL, ids=lambda f: f.__name__)
 
