@@ -19,7 +19,7 @@ def save_lattice(path: Path, reader: Any, strips: list[Strip]) -> None:
     from matplotlib import pyplot
 
     strip = next((s for s in strips if 5 <= len(s.labels) <= 6), strips[0])
-    every, _ = reader.lattices([strip])
+    every = reader.lattice([strip])
     marginals = every.marginals()
     table = every.arcs
     best = every.viterbi()[1][0]

@@ -16,7 +16,7 @@ from algonets.experiments._options import at_least, check_folder, open_folder, p
 from algonets.experiments._training import check_settings, write_json
 from algonets.experiments.strips.model import ColumnReader, GraphReader, SegmentedReader
 from algonets.experiments.strips.report import save_lattice
-from algonets.experiments.strips.strip import Strip, make_strips
+from algonets.experiments.strips.strip import Strip, cuts_found, make_strips
 
 __all__ = ["StripsExperiment"]
 
@@ -42,8 +42,8 @@ class StripsExperiment:
         output: Folder for the results; by default runs/strips-<data>.
         overwrite: Replace a run in the output folder.
         seed: Of the data, of the networks and of the order.
-        size: Training words.
-        test_size: Test words.
+        size: Training strips; words come again, with other gaps, if there are fewer.
+        test_size: Test strips, at most one a word.
         epochs: Passes over the training words.
         width: Channels of the networks' first layers.
         learning_rate: Highest rate of the one-cycle schedule of Adam.
@@ -89,6 +89,8 @@ class StripsExperiment:
         lexicon = [[ord(c) - ord("a") for c in word] for word in words]
         metrics: dict[str, Any] = {**settings, "lexicon_words": len(lexicon), "readers": {}}
         metrics["cuts_a_letter"] = round(sum(len(s.cuts) - 1 for s in test) / sum(len(s.labels) for s in test), 2)
+        found = [cuts_found(strip) for strip in test]
+        metrics["boundaries_cut"] = round(100 * sum(a for a, _ in found) / max(1, sum(b for _, b in found)), 2)
         reader: Any = None
         for name, make in READERS.items():
             torch.manual_seed(self.seed)
@@ -103,6 +105,7 @@ class StripsExperiment:
                 "free": _errors(test, self._read(reader, test, None)),
                 "lexicon": _errors(test, self._read(reader, test, closed)),
             }
+            console.print(f"{name}: {metrics['readers'][name]}")
         save_lattice(self.output / "report.png", reader, test[:40])
         metrics["seconds"] = round(time.perf_counter() - start, 1)
         write_json(self.output / "metrics.json", metrics)
@@ -115,7 +118,8 @@ class StripsExperiment:
             parts = [OcrLetters("large", 0, train=train, data_dir=self.data_dir) for train in (True, False)]
         else:
             parts = [SyntheticWords(True, self.size, self.seed), SyntheticWords(False, self.test_size, self.seed)]
-        return make_strips(parts[0], self.size, self.seed), make_strips(parts[1], self.test_size, self.seed + 1)
+        held_out = min(self.test_size, len(parts[1]))
+        return make_strips(parts[0], self.size, self.seed), make_strips(parts[1], held_out, self.seed + 1)
 
     def _train(self, reader: Any, strips: list[Strip], name: str, console: Console) -> None:
         steps = -(-len(strips) // self.batch_size)
@@ -124,8 +128,8 @@ class StripsExperiment:
         order = torch.Generator().manual_seed(self.seed)
         for epoch in range(self.epochs):
             total = 0.0
-            for chosen in torch.randperm(len(strips), generator=order).split(self.batch_size):
-                loss = reader.loss([strips[k] for k in chosen.tolist()])
+            for chosen in self._batches(strips, order):
+                loss = reader.loss([strips[k] for k in chosen])
                 optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(reader.parameters(), 5.0)
@@ -133,6 +137,14 @@ class StripsExperiment:
                 schedule.step()
                 total += loss.item() / steps
             console.print(f"{name}: epoch {epoch + 1}, loss a letter {total:.3f}")
+
+    def _batches(self, strips: list[Strip], order: torch.Generator) -> list[list[int]]:
+        """Random batches of strips of like widths: of each eight batches the strips are sorted."""
+        shuffled = torch.randperm(len(strips), generator=order).split(8 * self.batch_size)
+        pools = [sorted(pool.tolist(), key=lambda k: strips[k].image.shape[1]) for pool in shuffled]
+        size = self.batch_size
+        batches = [pool[k : k + size] for pool in pools for k in range(0, len(pool), size)]
+        return [batches[k] for k in torch.randperm(len(batches), generator=order).tolist()]
 
     def _read(self, reader: Any, strips: list[Strip], lexicon: Any) -> list[list[int]]:
         batches = range(0, len(strips), self.batch_size)

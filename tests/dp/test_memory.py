@@ -1,0 +1,55 @@
+"""How memory grows: measured as the peak of a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+import algonets as an
+
+START = """
+import resource, torch
+from algonets.dp import SemiMarkov, SoftDTW
+torch.set_num_threads(1)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+"""
+
+SEMI_MARKOV = """
+def run(steps):
+    segment = torch.randn(8, steps, 20, 8, requires_grad=True)
+    transition = torch.randn(8, 8, requires_grad=True)
+    torch.autograd.grad(SemiMarkov(segment, transition).log_partition().sum(), (segment, transition))
+    return peak()
+print(run(10), *[run(steps) for steps in (500, 1000, 2000)])
+"""
+
+SOFT_DTW = """
+with torch.no_grad():
+    SoftDTW(torch.rand(8, 8), 0.1).value()
+    distances = torch.rand(2048, 2048)
+    before = peak()
+    assert SoftDTW(distances, 0.1).value().isfinite()
+    print(peak() - before)
+"""
+
+
+def measured(code):
+    run = subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, check=True)
+    return [float(word) for word in run.stdout.split()]
+
+
+def test_semi_markov_needs_memory_linear_in_its_steps():
+    if not an.native_status()[0]:
+        pytest.skip("no native kernels here")
+    start, *peaks = measured(SEMI_MARKOV)
+    first, second, third = peaks  # MiB after 500, 1000 and 2000 steps
+    assert third - second < 2.6 * (second - first)  # quadratic: 4 times
+    assert second - start < 300  # a table of (T, T, S) for each example takes 244 MiB, its gradient as much
+
+
+def test_the_value_of_soft_dtw_needs_no_table():
+    if not an.native_status()[0]:
+        pytest.skip("no native kernels here")
+    (gained,) = measured(SOFT_DTW)
+    assert gained < 4  # the distances are 16 MiB, a table in double 32
