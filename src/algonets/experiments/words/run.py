@@ -69,8 +69,9 @@ class WordsExperiment:
         trainer: Further arguments of lightning.Trainer.
         config: Text to keep as config.yaml in the output folder.
         segmentation: ``given``, or ``none``: the letters are pasted into one strip that nobody cut apart, and read with
-            given segmentation, by CTC and by a graph transformer. The same as ``algonets train strips``, with the
-            options data, data_dir, output, resume, overwrite, seed, epochs, batch_size, learning_rate, width, train_size.
+            given segmentation, by CTC and by a graph transformer. The same as ``algonets train strips``; of
+            the options it takes data, data_dir, output, resume, overwrite, seed, epochs, batch_size, learning_rate,
+            width and train_size.
     """
 
     def __init__(
