@@ -24,8 +24,8 @@ __all__ = ["StripsExperiment"]
 
 READERS: dict[str, Callable[[int, int], nn.Module]] = {
     "given segmentation": SegmentedReader,
-    "CTC": ColumnReader,
     "graph transformer": GraphReader,
+    "CTC": ColumnReader,
 }
 
 
@@ -96,14 +96,14 @@ class StripsExperiment:
         metrics["cuts_a_letter"] = round(sum(len(s.cuts) - 1 for s in test) / sum(len(s.labels) for s in test), 2)
         found = [cuts_found(strip) for strip in test]
         metrics["boundaries_cut"] = round(100 * sum(a for a, _ in found) / max(1, sum(b for _, b in found)), 2)
-        path, reader = self.output / "metrics.json", None
+        path = self.output / "metrics.json"
         done = json.loads(path.read_text())["readers"] if self.resume and path.exists() else {}
         checkpoints = self.output / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         plan = Schedule(self.epochs, self.batch_size, self.learning_rate, self.seed)
         for name, make in READERS.items():
             torch.manual_seed(self.seed)
-            reader = make(train[0].image.shape[0], self.width)
+            reader: Any = make(train[0].image.shape[0], self.width)
             checkpoint = checkpoints / f"{name.replace(' ', '_')}.pt"
             seconds = train_reader(
                 reader, train, plan, checkpoint, self.resume, lambda line, name=name: console.print(f"{name}: {line}")
@@ -114,9 +114,10 @@ class StripsExperiment:
                 "free": _errors(test, self._read(reader, test, None)),
                 "lexicon": _errors(test, self._read(reader, test, closed)),
             }
+            if isinstance(reader, GraphReader):
+                save_lattice(self.output / "report.png", reader, test[:40])
             write_json(path, metrics)
             console.print(f"{name}: {metrics['readers'][name]}")
-        save_lattice(self.output / "report.png", reader, test[:40])
         metrics["seconds"] = round(time.perf_counter() - start, 1)
         write_json(path, metrics)
         _show(console, metrics)
