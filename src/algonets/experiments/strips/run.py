@@ -98,6 +98,7 @@ class StripsExperiment:
         metrics["boundaries_cut"] = round(100 * sum(a for a, _ in found) / max(1, sum(b for _, b in found)), 2)
         path = self.output / "metrics.json"
         done = json.loads(path.read_text())["readers"] if self.resume and path.exists() else {}
+        metrics["readers"] = done
         checkpoints = self.output / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         plan = Schedule(self.epochs, self.batch_size, self.learning_rate, self.seed)
@@ -109,15 +110,16 @@ class StripsExperiment:
                 reader, train, plan, checkpoint, self.resume, lambda line, name=name: console.print(f"{name}: {line}")
             )
             closed: Any = Lattice.from_lexicon(lexicon) if isinstance(reader, GraphReader) else lexicon
-            metrics["readers"][name] = done.get(name) or {
-                "train_seconds": round(seconds, 1),
-                "free": _errors(test, self._read(reader, test, None)),
-                "lexicon": _errors(test, self._read(reader, test, closed)),
-            }
+            if name not in done:
+                done[name] = {
+                    "train_seconds": round(seconds, 1),
+                    "free": _errors(test, self._read(reader, test, None)),
+                    "lexicon": _errors(test, self._read(reader, test, closed)),
+                }
             if isinstance(reader, GraphReader):
                 save_lattice(self.output / "report.png", reader, test[:40])
             write_json(path, metrics)
-            console.print(f"{name}: {metrics['readers'][name]}")
+            console.print(f"{name}: {done[name]}")
         metrics["seconds"] = round(time.perf_counter() - start, 1)
         write_json(path, metrics)
         _show(console, metrics)
