@@ -418,7 +418,7 @@ def test_wrong_input(step, start, given_settings, error, text):
         lambda: Broyden(memory=0),
         lambda: Newton(backtracking=-1),
         lambda: Newton(Picard()),
-        lambda: Implicit("gmres"),
+        lambda: Implicit("gmre"),
         lambda: Implicit(tolerance=-1.0),
         lambda: Implicit(order=0),
         lambda: Truncated(0),
