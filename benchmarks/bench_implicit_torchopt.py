@@ -6,6 +6,8 @@ the projection, ``sum(relu(y - tau)) = 1``, one for each example, found by bisec
 Install the peer first (``make bench`` does): pip install --no-deps -r benchmarks/peers.txt
 """
 
+import warnings
+
 import torch
 import torchopt
 from _timing import machine, milliseconds, save
@@ -59,6 +61,7 @@ def row(n: int, batch: int) -> dict:
 
 
 def main() -> None:
+    warnings.filterwarnings("ignore")  # the peer uses names that torch is going to drop
     torch.set_num_threads(1)
     save("implicit_torchopt", machine("torchopt"), [row(10, 64), row(100, 1), row(100, 64)])
 

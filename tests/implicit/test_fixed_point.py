@@ -392,7 +392,7 @@ WRONG = [
     (lambda z: z, {"a": torch.zeros(2, 3), "b": torch.zeros(3, 3)}, {}, ValueError, "leading dimensions"),
     (lambda z: z, torch.zeros(()), {}, ValueError, "event_dims"),
     (lambda z: z, [], {}, ValueError, "at least one tensor"),
-    (lambda z: z, torch.zeros(2), {"solver": "anderson"}, TypeError, "Anderson"),
+    (lambda z: z, torch.zeros(2), {"solver": 5}, TypeError, "Anderson"),
     (lambda z: z, torch.zeros(2), {"backward": "implicit"}, TypeError, "Implicit"),
     (lambda z: z, torch.zeros(2), {"tolerance": 0.0}, ValueError, "tolerance"),
     (lambda z: z, torch.zeros(2), {"max_iterations": -1}, ValueError, "max_iterations"),
