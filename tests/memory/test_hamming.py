@@ -84,7 +84,7 @@ def test_the_number_of_units_may_come_with_the_patterns():
     other = Hamming()
     other.load_state_dict(memory.state_dict())
     assert torch.equal(other(signs(3, 6)), signs(3, 6))
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(ValueError, match="must have 6 units"):
         memory.store(signs(2, 5))
     for call in (lambda: Hamming()(signs(2, 6)), lambda: Hamming().unroll(signs(2, 6), 1)):
         with pytest.raises(ValueError, match="Call store"):
