@@ -1,6 +1,7 @@
 """The operations of ``algonets.losses``: of a chain, on soft orders, around solvers."""
 
 import functools
+import math
 
 import torch
 
@@ -295,13 +296,15 @@ def with_cost(generator, dtype, batch):
 def solver_operation(loss, summary, second, oracle, name="", **promises):
     """Register a loss of theta and a solution or a cost."""
     name = name or type(loss).__name__
+    # What the label or the pool uses cannot be forbidden; here the first entry is used by both.
+    forbidden = () if second == "y" or name == "LearningToRank" else (-math.inf,)
     register(
         Operation(
             name=f"losses.{name}",
             summary=summary,
             function=loss,
             arguments=(
-                Argument(f"{name}(theta)", rejects=(lambda theta: theta[0, 0],)),
+                Argument(f"{name}(theta)", infinite=forbidden, rejects=(lambda theta: theta[0, 0],)),
                 Argument(f"{name}({second})", rejects=(shorter,), gaps=COUNTS_TOO),
             ),
             inputs=with_solution if second == "y" else with_cost,
