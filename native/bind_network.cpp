@@ -111,9 +111,10 @@ template <class In> void network_matrix(ALGONETS_KEYS, Out<In> matrix, int threa
   ALGONETS_PREPARE;
   check(shaped(matrix, {p.call.batch, n, n}), "network_matrix: bad shapes");
   nb::gil_scoped_release release;
-  const NetworkWay way = p.kernels.way(*p.plan, p.call.batch);
-  p.run(threads, double(n) / p.kernels.lanes, !way.columns, [&](std::int64_t lo, std::int64_t hi) {
-    p.kernels.matrix(p.call, way, lo, hi, matrix.data());
+  const std::int64_t block = p.kernels.block_width(n, p.call.batch);
+  const auto runs = block ? p.plan->runs(block) : nullptr;
+  p.run(threads, double(n) / p.kernels.lanes, !runs, [&](std::int64_t lo, std::int64_t hi) {
+    p.kernels.matrix(p.call, runs.get(), lo, hi, matrix.data());
   });
 }
 
@@ -123,9 +124,10 @@ void network_matrix_gradient(ALGONETS_KEYS, In1<In> by, Out<In> keys_out, MaybeO
   const auto out = gradient_to<In>(p, keys_out, scale_out);
   check(shaped(by, {p.call.batch, n, n}), "network_matrix_gradient: bad shapes");
   nb::gil_scoped_release release;
-  const NetworkWay way = p.kernels.way(*p.plan, p.call.batch);
-  p.run(threads, 3.0 * double(n) / p.kernels.lanes, !way.columns, [&](std::int64_t lo, std::int64_t hi) {
-    p.kernels.matrix_gradient(p.call, way, lo, hi, by.data(), out);
+  const std::int64_t block = p.kernels.block_width(n, p.call.batch);
+  const auto runs = block ? p.plan->runs(block) : nullptr;
+  p.run(threads, 3.0 * double(n) / p.kernels.lanes, !runs, [&](std::int64_t lo, std::int64_t hi) {
+    p.kernels.matrix_gradient(p.call, runs.get(), lo, hi, by.data(), out);
   });
 }
 
@@ -164,7 +166,7 @@ void network_cross_entropy(ALGONETS_KEYS, In1<std::int64_t> target, Out<In> loss
   for (std::int64_t i = 0; i < p.call.batch * n; ++i) good = good && target.data()[i] >= 0 && target.data()[i] < n;
   check(good, "network_cross_entropy: the target ranks must lie in 0 .. n - 1");
   nb::gil_scoped_release release;
-  const auto runs = p.kernels.way(*p.plan, 1).columns;
+  const auto runs = p.plan->runs(p.kernels.block_width(n, 1));
   p.run(threads, 4.0 * double(n) / p.kernels.lanes, false, [&](std::int64_t lo, std::int64_t hi) {
     p.kernels.cross_entropy(p.call, *runs, lo, hi, target.data(), loss.data(), out);
   });

@@ -1,8 +1,8 @@
 // Kernels of the sorting networks: values and alphas, the permutation matrix, payloads, and the cross-entropy of the
 // matrix, each with its gradient. Nothing but the inputs is kept between a forward and a backward pass.
 //
-// Values: a tile of samples, one a lane. Matrix: for small n likewise, for middle n by strips of columns of a tile, else
-// by blocks of columns that go through the network in cache; both skip the comparators whose wires hold only zeros. Payloads: few columns as the
+// Values: a tile of samples, one a lane. Matrix: for small n likewise, else by blocks of columns that go through the
+// network in cache, skipping the comparators whose wires hold only zeros (`NetworkRuns`). Payloads: few columns as the
 // small matrix, many as the large one.
 
 #include "network.h"
@@ -14,7 +14,6 @@
 #include "network/laws.h"
 #include "network/mixing.h"
 #include "network/samples.h"
-#include "network/strips.h"
 #include "network/tile.h"
 #include "network/values.h"
 
@@ -24,12 +23,10 @@ namespace {
 
 constexpr int kWide = 128 / ALGONETS_BYTES;  // vectors in a block of columns
 
-template <class C> NetworkWay way(const NetworkPlan& plan, int64_t batch) {
+template <class C> int64_t block_width(int64_t n, int64_t batch) {
   constexpr int N = Simd<C>::N;
-  if (plan.n <= kBySamples && batch > kFew) return {};
-  const bool full = 4 * batch >= 3 * padded<C>(batch);  // most lanes of the tiles have a sample
-  if (plan.n <= kByStrips && batch > kFew && full && N >= kStrip) return {nullptr, plan.strips()};
-  return {plan.runs(plan.n <= N ? N : kWide * N), nullptr};
+  if (n <= kBySamples && batch > kFew) return 0;
+  return n <= N ? N : kWide * N;
 }
 
 // ---- values ----------------------------------------------------------------------------------------------------------
@@ -184,72 +181,17 @@ void matrix_gradient_by_columns(const NetworkCall<C>& call, const NetworkRuns& r
   }
 }
 
-template <class C>
-void matrix_by_strips(const NetworkCall<C>& call, const NetworkStrips& strips, int64_t begin, int64_t end, C* matrix) {
-  constexpr int N = Simd<C>::N;
-  const int64_t n = call.plan->n;
-  Mixing<C> mixing(call, true, false);
-  Scratch<C> state(n * kStrip * N);
-  for (int64_t b = begin; b < end; b += N) {
-    const int samples = int(std::min<int64_t>(N, end - b));
-    mixing.start(b, samples, {});
-    for (int64_t j = 0, s = 0; j < n; j += kStrip, ++s) {
-      const int w = int(std::min<int64_t>(kStrip, n - j));
-      const NetworkRuns::Run* all = strips.runs.runs.data();
-      identity_strip(n, j, w, state.data);
-      strip_forward<C, false>(strips, {all + strips.runs.first[s], all + strips.runs.first[s + 1]}, mixing.tile(), state.data, nullptr);
-      store_strip(state.data, n, samples, j, w, matrix + b * n * n);
-    }
-  }
-}
-
-constexpr int64_t kStripTape = 640 << 10;  // bytes, that with the alphas stay in L2
-
-template <class C>
-void matrix_gradient_by_strips(const NetworkCall<C>& call, const NetworkStrips& strips, int64_t begin, int64_t end, const C* by,
-                               const NetworkGradient<C>& out) {
-  constexpr int N = Simd<C>::N, W = kStrip * N;
-  const int64_t n = call.plan->n, most = kStripTape / (W * int64_t(sizeof(C)));
-  Mixing<C> mixing(call, true, true);
-  const int64_t cuts = strips.runs.longest / most + 1;
-  Scratch<C> state(n * W), saved(cuts * n * W), tape((std::min(strips.runs.longest, most) + n) * W);
-  for (int64_t b = begin; b < end; b += N) {
-    const int samples = int(std::min<int64_t>(N, end - b));
-    mixing.start(b, samples, out);
-    for (int64_t j = 0, s = 0; j < n; j += kStrip, ++s) {
-      const int w = int(std::min<int64_t>(kStrip, n - j));
-      const NetworkRuns::Run* all = strips.runs.runs.data();
-      const auto parts = stretches(all + strips.runs.first[s], all + strips.runs.first[s + 1], most);
-      identity_strip(n, j, w, state.data);
-      for (std::size_t k = 0; k + 1 < parts.size(); ++k) {
-        std::copy(state.data, state + n * W, saved + int64_t(k) * n * W);
-        strip_forward<C, false>(strips, parts[k], mixing.tile(), state.data, nullptr);
-      }
-      C* end_of_tape = strip_forward<C, true>(strips, parts.back(), mixing.tile(), state.data, tape.data);
-      load_strip(by + b * n * n, n, samples, j, w, state.data);
-      strip_backward<C>(strips, parts.back(), mixing.tile(), state.data, end_of_tape, mixing.by_tile());
-      for (std::size_t k = parts.size() - 1; k-- > 0;) {
-        end_of_tape = strip_forward<C, true>(strips, parts[k], mixing.tile(), saved + int64_t(k) * n * W, tape.data);
-        strip_backward<C>(strips, parts[k], mixing.tile(), state.data, end_of_tape, mixing.by_tile());
-      }
-    }
-    mixing.finish(b, samples, out);
-  }
-}
-
-template <class C> void matrix(const NetworkCall<C>& call, const NetworkWay& way, int64_t begin, int64_t end, C* out) {
-  if (way.strips) return matrix_by_strips(call, *way.strips, begin, end, out);
-  if (!way.columns) return matrix_by_samples(call, begin, end, out);
-  way.columns->width == Simd<C>::N ? matrix_by_columns<C, 1>(call, *way.columns, begin, end, out)
-                                   : matrix_by_columns<C, kWide>(call, *way.columns, begin, end, out);
+template <class C> void matrix(const NetworkCall<C>& call, const NetworkRuns* runs, int64_t begin, int64_t end, C* out) {
+  if (!runs) return matrix_by_samples(call, begin, end, out);
+  runs->width == Simd<C>::N ? matrix_by_columns<C, 1>(call, *runs, begin, end, out)
+                            : matrix_by_columns<C, kWide>(call, *runs, begin, end, out);
 }
 template <class C>
-void matrix_gradient(const NetworkCall<C>& call, const NetworkWay& way, int64_t begin, int64_t end, const C* by,
+void matrix_gradient(const NetworkCall<C>& call, const NetworkRuns* runs, int64_t begin, int64_t end, const C* by,
                      const NetworkGradient<C>& out) {
-  if (way.strips) return matrix_gradient_by_strips(call, *way.strips, begin, end, by, out);
-  if (!way.columns) return matrix_gradient_by_samples(call, begin, end, by, out);
-  way.columns->width == Simd<C>::N ? matrix_gradient_by_columns<C, 1>(call, *way.columns, begin, end, by, out)
-                                   : matrix_gradient_by_columns<C, kWide>(call, *way.columns, begin, end, by, out);
+  if (!runs) return matrix_gradient_by_samples(call, begin, end, by, out);
+  runs->width == Simd<C>::N ? matrix_gradient_by_columns<C, 1>(call, *runs, begin, end, by, out)
+                            : matrix_gradient_by_columns<C, kWide>(call, *runs, begin, end, by, out);
 }
 
 // ---- payloads --------------------------------------------------------------------------------------------------------
@@ -359,7 +301,7 @@ void cross_entropy(const NetworkCall<C>& call, const NetworkRuns& runs, int64_t 
 }
 
 template <class C> constexpr NetworkKernels<C> table() {
-  return {Simd<C>::N, way<C>, values<C>, alphas<C>, keys_gradient<C>, matrix<C>, matrix_gradient<C>, apply<C>, apply_gradient<C>, cross_entropy<C>};
+  return {Simd<C>::N, block_width<C>, values<C>, alphas<C>, keys_gradient<C>, matrix<C>, matrix_gradient<C>, apply<C>, apply_gradient<C>, cross_entropy<C>};
 }
 
 }  // namespace

@@ -29,18 +29,6 @@ struct NetworkRuns {
   std::int64_t longest;             // comparators of the longest block
 };
 
-// Columns of a strip.
-constexpr int kStrip = 4;
-// Up to so many wires a batch that fills its tiles is done by strips: the state of a strip stays in L1.
-constexpr std::int64_t kByStrips = 128;
-
-// The comparators in the order of strips: a permutation of the network's that respects its wires.
-struct NetworkStrips {
-  std::vector<std::int32_t> order, low, high;  // comparator order[r] of the network, and its wires
-  std::vector<char> linked;                    // whether high[r + 1] is low[r]
-  NetworkRuns runs;                            // by strip, none longer than n
-};
-
 // A network with what is derived from its wiring, shared by all calls on it.
 struct NetworkPlan {
   std::int64_t n, count;
@@ -57,12 +45,10 @@ struct NetworkPlan {
   static std::shared_ptr<const NetworkPlan> of(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count);
 
   std::shared_ptr<const NetworkRuns> runs(std::int64_t width) const;
-  std::shared_ptr<const NetworkStrips> strips() const;
 
  private:
   mutable std::mutex guard;
   mutable std::map<std::int64_t, std::shared_ptr<const NetworkRuns>> by_width;
-  mutable std::shared_ptr<const NetworkStrips> by_strip;
 };
 
 template <class In> struct NetworkCall {
@@ -82,23 +68,17 @@ template <class In> struct NetworkGradient {
   In* scale;
 };
 
-// How a matrix is done: by blocks of columns, by strips of columns of a tile, or if both are null by samples.
-struct NetworkWay {
-  std::shared_ptr<const NetworkRuns> columns;
-  std::shared_ptr<const NetworkStrips> strips;
-};
-
 // Each kernel does the samples begin .. end.
 template <class In> struct NetworkKernels {
   int lanes;
-  NetworkWay (*way)(const NetworkPlan&, std::int64_t batch);
+  std::int64_t (*block_width)(std::int64_t n, std::int64_t batch);  // columns in a block of the matrix; 0: no blocks
   void (*values)(const NetworkCall<In>&, std::int64_t begin, std::int64_t end, In* y);
   void (*alphas)(const NetworkCall<In>&, std::int64_t begin, std::int64_t end, In* alphas);
   // Of the sorted values or of the alphas; the other is null.
   void (*keys_gradient)(const NetworkCall<In>&, std::int64_t begin, std::int64_t end, const In* by_values,
                         const In* by_alphas, const NetworkGradient<In>&);
-  void (*matrix)(const NetworkCall<In>&, const NetworkWay&, std::int64_t begin, std::int64_t end, In* matrix);
-  void (*matrix_gradient)(const NetworkCall<In>&, const NetworkWay&, std::int64_t begin, std::int64_t end, const In* by,
+  void (*matrix)(const NetworkCall<In>&, const NetworkRuns*, std::int64_t begin, std::int64_t end, In* matrix);
+  void (*matrix_gradient)(const NetworkCall<In>&, const NetworkRuns*, std::int64_t begin, std::int64_t end, const In* by,
                           const NetworkGradient<In>&);
   void (*apply)(const NetworkCall<In>&, std::int64_t begin, std::int64_t end, const In* payload, std::int64_t columns,
                 bool transposed, In* out);

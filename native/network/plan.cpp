@@ -43,13 +43,14 @@ NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low, const std::int
   }
 }
 
-namespace {
-
-// Which comparators each block of columns has to pass, in runs of at most `most`.
-NetworkRuns runs_of(std::int64_t n, std::int64_t width, const std::vector<std::int32_t>& low, const std::vector<std::int32_t>& high,
-                    std::int64_t most) {
-  NetworkRuns made{width, {}, {0}, 0};
-  const auto count = std::int64_t(low.size());
+std::shared_ptr<const NetworkRuns> NetworkPlan::runs(std::int64_t width) const {
+  const std::lock_guard<std::mutex> lock(guard);
+  auto& found = by_width[width];
+  if (found) return found;
+  auto made = std::make_shared<NetworkRuns>();
+  made->width = width;
+  made->longest = 0;
+  made->first.push_back(0);
   std::vector<char> reached(n);
   for (std::int64_t j = 0; j < n; j += width) {
     std::fill(reached.begin(), reached.end(), 0);
@@ -60,67 +61,16 @@ NetworkRuns runs_of(std::int64_t n, std::int64_t width, const std::vector<std::i
       const bool active = reached[low[c]] || reached[high[c]];
       if (active) {
         reached[low[c]] = reached[high[c]] = 1;
-        if (open && c - made.runs.back().begin < most) made.runs.back().end = c + 1;
-        else made.runs.push_back({c, c + 1});
+        if (open) made->runs.back().end = c + 1;
+        else made->runs.push_back({c, c + 1});
         ++size;
       }
       open = active;
     }
-    made.first.push_back(std::int64_t(made.runs.size()));
-    made.longest = std::max(made.longest, size);
+    made->first.push_back(std::int64_t(made->runs.size()));
+    made->longest = std::max(made->longest, size);
   }
-  return made;
-}
-
-// Follow the wire of a minimum as long as it goes on as the wire of a maximum and nothing else is waited for; then go
-// on with the first comparator that is left, which waits for none.
-std::vector<std::int32_t> chains(std::int64_t n, const std::vector<std::int32_t>& low, const std::vector<std::int32_t>& high) {
-  const auto count = std::int32_t(low.size());
-  std::vector<std::int32_t> last(n, -1), before_low(count), before_high(count), after_low(count, -1), order;
-  for (std::int32_t c = 0; c < count; ++c) {
-    before_low[c] = last[low[c]];
-    before_high[c] = last[high[c]];
-    for (const std::int32_t wire : {low[c], high[c]}) {
-      if (last[wire] >= 0 && low[last[wire]] == wire) after_low[last[wire]] = c;
-      last[wire] = c;
-    }
-  }
-  std::vector<char> done(count, 0);
-  const auto ready = [&](std::int32_t c) {
-    return !done[c] && (before_low[c] < 0 || done[before_low[c]]) && (before_high[c] < 0 || done[before_high[c]]);
-  };
-  for (std::int32_t begin = 0; begin < count; ++begin)
-    for (std::int32_t c = begin; c >= 0 && ready(c);) {
-      done[c] = 1;
-      order.push_back(c);
-      const std::int32_t next = after_low[c];
-      c = next >= 0 && high[next] == low[c] ? next : -1;
-    }
-  return order;
-}
-
-}  // namespace
-
-std::shared_ptr<const NetworkRuns> NetworkPlan::runs(std::int64_t width) const {
-  const std::lock_guard<std::mutex> lock(guard);
-  auto& found = by_width[width];
-  if (!found) found = std::make_shared<NetworkRuns>(runs_of(n, width, low, high, count));
-  return found;
-}
-
-std::shared_ptr<const NetworkStrips> NetworkPlan::strips() const {
-  const std::lock_guard<std::mutex> lock(guard);
-  if (by_strip) return by_strip;
-  auto made = std::make_shared<NetworkStrips>();
-  made->order = chains(n, low, high);
-  for (const std::int32_t c : made->order) {
-    made->low.push_back(low[c]);
-    made->high.push_back(high[c]);
-  }
-  for (std::size_t r = 0; r < made->order.size(); ++r)
-    made->linked.push_back(r + 1 < made->order.size() && made->high[r + 1] == made->low[r]);
-  made->runs = runs_of(n, kStrip, made->low, made->high, n);
-  return by_strip = made;
+  return found = made;
 }
 
 std::shared_ptr<const NetworkPlan> NetworkPlan::of(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count) {

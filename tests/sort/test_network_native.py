@@ -108,27 +108,6 @@ def test_batches_and_payloads_of_any_size(isa, rows, columns):
         agree(inputs(rows, n, columns), distributions.Cauchy, networks.bitonic(n), 1e-10, 1e-11)
 
 
-@pytest.mark.parametrize(("kind", "n"), [("odd_even", 42), ("odd_even", 128), ("bitonic", 64), ("batcher", 43)])
-def test_matrices_by_strips_of_full_tiles(kind, n):
-    # 8 samples fill a tile of doubles; at n=128 the tape is cut into stretches.
-    network = wiring(kind, n)
-    x, scale, _, _ = inputs(8, n, 1)
-    generator = torch.Generator().manual_seed(n)
-    by = torch.randn(8, n, n, generator=generator, dtype=torch.float64)
-    found = {}
-    for backend in ("native", "torch"):
-        with algonets.backend(backend):
-            p = _network_ops.matrix(x, network, distributions.Cauchy(scale))
-            found[backend] = (p, *torch.autograd.grad(p, (x, scale), by))
-    torch.testing.assert_close(found["native"], found["torch"], rtol=1e-10, atol=1e-10)
-    # One left out: the tile is not full, and the same values come by another way.
-    with algonets.backend("native"):
-        fewer = _network_ops.matrix(x[:3], network, distributions.Cauchy(scale))
-        hard = _network_ops.matrix(x.detach(), network, distributions.Logistic(1e-9))
-    torch.testing.assert_close(fewer, found["native"][0][:3], rtol=1e-12, atol=1e-13)
-    assert torch.equal(hard.argmax(-1), x.argsort(-1)) and bool(((hard == 0) | (hard == 1)).all())
-
-
 @pytest.mark.parametrize("law_type", tuple(LAWS), ids=lambda law: law.__name__)
 def test_single_precision(isa, law_type):
     network = networks.bitonic(24)
