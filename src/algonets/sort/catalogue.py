@@ -48,5 +48,5 @@ def check_method(operation: str, method: Any) -> None:
         raise TypeError(f"{operation}(method) must be a method, got the class {name}. Pass an instance, e.g. {name}().")
     if not isinstance(method, SortMethod):
         remedy = f"For example {', '.join(f'{name}()' for name in having[1:4])}."
-        reject_type(f"{operation}(method)", "must be a method of algonets.sort", method, remedy)
+        reject_type(f"{operation}(method)", "must be a SortMethod", method, remedy)
     method.require(operation, f"These have it: {', '.join(having)}.")
