@@ -71,7 +71,7 @@ def test_summaries():
     assert mean == {"a": 2.0, "b": [1.0, 3.0]}
     assert deviation == {"a": pytest.approx(math.sqrt(2)), "b": [0.0, pytest.approx(math.sqrt(2))]}
     assert summarise([{"a": 1.0}])[1] == {"a": 0.0}
-    assert best_setting(lambda x: float("nan") if x == 1 else x, [(1,), (3,), (2,)]) == (2,)
+    assert best_setting(lambda x, _: float("nan") if x == 1 else x, [(1,), (3,), (2,)]) == (2,)
 
 
 def test_moons_and_backgrounds():

@@ -69,8 +69,8 @@ class NewtonLossExperiment(Study):
             self.chosen[name] = {}
             for mode in MODES:
                 self.chosen[name][mode] = best_setting(
-                    lambda rate, damping, task=task, mode=mode, short=short, optimizer=optimizer: (
-                        -sum(train(task, mode, damping, rate, short, 1000, optimizer, "validation"))
+                    lambda rate, damping, seed, task=task, mode=mode, short=short, optimizer=optimizer: (
+                        -sum(train(task, mode, damping, rate, short, seed, optimizer, "validation"))
                     ),
                     _grid(mode, optimizer),
                 )
