@@ -161,6 +161,7 @@ class OnlineMemoryExperiment(Study):
             right.plot(times, found["theta"], color=colour, label="UORO" if name == "uoro" else f"{name}")
         right.axhline(-1 / 6, color="0.7", lw=0.8, ls="--")
         right.set(xlabel="steps", ylabel="parameter", ylim=(-1, 2), title="Influence balancing")
+        right.locator_params(axis="x", nbins=5)
         right.legend(frameon=False, fontsize=8)
 
 
