@@ -91,10 +91,10 @@ class NewtonStep:
         wide = g.double()  # squares: gradients that explode would overflow, or drown the damping
         if n < m:  # Woodbury: g (G^T G / n + lambda)^-1 = n (G G^T + n lambda)^-1 G, row by row
             values, vectors = torch.linalg.eigh(wide @ wide.mT / n)
-            step = vectors @ ((vectors.mT @ wide) / (values.clamp_min(0) + self.damping).unsqueeze(-1))
+            step = vectors @ ((vectors.mT @ wide) / (_raised(values) + self.damping).unsqueeze(-1))
         else:
             values, vectors = torch.linalg.eigh(wide.mT @ wide / n)
-            step = ((wide @ vectors) / (values.clamp_min(0) + self.damping)) @ vectors.mT
+            step = ((wide @ vectors) / (_raised(values) + self.damping)) @ vectors.mT
         return step.to(g.dtype)
 
     def _hessian(self, local: Quadratic, good: Tensor) -> Tensor:
@@ -198,3 +198,9 @@ class NewtonLoss(TargetPropagation):
 
 def _eye(like: Tensor) -> Tensor:
     return torch.eye(like.shape[-1], dtype=like.dtype, device=like.device)
+
+
+def _raised(values: Tensor) -> Tensor:
+    """Eigenvalues, ascending and not negative, at least what rounding makes of zeros beside the largest."""
+    floor = len(values) * torch.finfo(values.dtype).eps * values[-1].clamp_min(0)
+    return values.maximum(floor)
