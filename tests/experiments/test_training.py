@@ -123,14 +123,13 @@ def test_tasks_of_newton_losses():
         assert 0 <= train(SortTask("Cauchy network", 3), mode, 1.0, 1e-3, 2, 0, "adam", "test", 4).parts <= 100
 
 
-@pytest.mark.parametrize("task", [VectorTask("SoftSort", 3, 10.0), EditTask()], ids=["vectors", "edit"])
+@pytest.mark.parametrize("task", [VectorTask("NeuralSort", 3), EditTask()], ids=["vectors", "edit"])
 def test_tasks_without_images(task):
-    """A teacher scores all; each way of training runs, and some steps lower the loss."""
+    """A teacher scores all; each way of training runs, and some steps teach more than chance."""
     teacher = {"VectorTask": lambda _, x: x @ _direction(), "EditTask": lambda _, x: -torch.cdist(x, task._shapes)}
-    before = task.judge(task.model(), "test").parts
     for mode in ("base", "hessian", "fisher"):
         assert 0 <= train(task, mode, 1.0, 1e-3, 1, 0, "sgd", "test", 4).parts <= 100
-    assert train(task, "base", 1.0, 1e-2, 30, 0, "adam", "test").parts > before
+    assert train(task, "base", 1.0, 1e-2, 30, 0, "adam", "test").parts > 50.0
     task.outputs = teacher[type(task).__name__]
     found = task.judge(nn.Identity(), "test")
     assert found.parts == 100.0 if isinstance(task, VectorTask) else found.parts > 75.0
