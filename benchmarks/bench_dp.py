@@ -6,7 +6,8 @@ pysdtw, torch-struct, rapidfuzz and torch's own CTC loss get the same numbers as
 call of a shape; that time is shown apart, as a network calls the same shape again and again.
 """
 
-import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -140,7 +141,7 @@ def ctc_rows() -> list[dict]:
 
 
 def structure_rows() -> list[dict]:
-    """Marginals: the gradients of the log-partition function."""
+    """Marginals by both libraries; and the gradient of our log-partition function: the same times what comes in."""
     found = []
     segment, transition = torch.randn(BATCH, 24, 8, 4), torch.randn(4, 4)  # at T = 100 the peer asks for 33 GB
     edges = torch.zeros(BATCH, 24, 9, 4, 4)
@@ -152,34 +153,77 @@ def structure_rows() -> list[dict]:
             return None
         return lambda: getattr(torch_struct, kind)(scores.clone(), **options).marginals
 
-    job = gradient(lambda u, a: SemiMarkov(u, a).log_partition(), segment, transition)
+    job = lambda: SemiMarkov(segment, transition).marginals()  # noqa: E731
     name = "semi-Markov, T = 24, K = 8, S = 4"
     found.append(row(name, job, peer("SemiMarkovCRF", edges), "torch-struct", ">= 20"))
-    eisner = gradient(lambda x: ProjectiveDependency(x, single_root=False).log_partition(), arcs)
+    eisner = lambda: ProjectiveDependency(arcs, single_root=False).marginals()  # noqa: E731
     found.append(row("Eisner, 20 words", eisner, peer("DependencyCRF", arcs, multiroot=True), "torch-struct", ">= 20"))
-    trees = gradient(lambda x: CKY(x).log_partition(), spans)
+    trees = lambda: CKY(spans).marginals()  # noqa: E731
     found.append(row("CKY, 20 words, 10 labels", trees, peer("TreeCRF", spans), "torch-struct", ">= 20"))
+    slope = gradient(lambda x: CKY(x).log_partition(), spans)
+    found.append(row("the same, gradient of log_partition", slope, peer("TreeCRF", spans), "torch-struct", ""))
     grammar = torch.randn(BATCH, 12, 5), torch.randn(BATCH, 5, 10, 10), torch.randn(BATCH, 5)
     words = torch.full((BATCH,), 12)
     peer_job = None
     if torch_struct is not None:
         peer_job = lambda: torch_struct.SentCFG(tuple(x.clone() for x in grammar), lengths=words).marginals  # noqa: E731
-    derived = gradient(lambda *x: PCFG(*x).log_partition(), *grammar)
+    derived = lambda: PCFG(*grammar).marginals()  # noqa: E731
     found.append(row("CKY of a grammar, 12 words, 5 + 5 symbols", derived, peer_job, "torch-struct", ">= 20"))
+    slope = gradient(lambda *x: PCFG(*x).log_partition(), *grammar)
+    found.append(row("the same, gradient of log_partition", slope, peer_job, "torch-struct", ""))
     return found
 
 
 def long_row() -> dict:
-    """SemiMarkov of 1000 steps: time, and the memory that the process gained."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """SemiMarkov of 1000 steps."""
     segment, transition = torch.randn(BATCH, 1000, 20, 8), torch.randn(8, 8)
     job = gradient(lambda u, a: SemiMarkov(u, a).log_partition(), segment, transition)
-    result = row("semi-Markov, T = 1000, K = 20, S = 8", job, None, "-", "memory linear in T")
-    gained = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    return result | {"peer": f"{gained:.0f} MiB more"}
+    return row("semi-Markov, T = 1000, K = 20, S = 8", job, None, "-", "")
+
+
+MEMORY = """
+import torch
+from algonets.dp import SemiMarkov, SoftDTW
+torch.set_num_threads(1)
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+def segments(steps):
+    segment = torch.randn({batch}, steps, 20, 8, requires_grad=True)
+    transition = torch.randn(8, 8, requires_grad=True)
+    torch.autograd.grad(SemiMarkov(segment, transition).log_partition().sum(), (segment, transition))
+def warp(n):
+    distances = torch.rand(1, n, n)
+    before = peak()
+    with torch.no_grad():
+        SoftDTW(distances, 0.1).value()
+    return before
+segments(4), warp(4)
+before = peak()
+if {kind!r} == "semi-Markov":
+    segments({size})
+else:
+    before = warp({size})
+print(peak() - before)
+"""
+
+
+def memory() -> list[dict]:
+    """What the peak of a fresh process gains; of soft-DTW beside its distances, with the value alone."""
+    found = []
+    jobs = [("semi-Markov", size, BATCH) for size in (250, 500, 1000)]
+    jobs += [("soft-DTW", n, 1) for n in (1024, 2048, 4096)]
+    for kind, size, batch in jobs:
+        code = MEMORY.format(kind=kind, size=size, batch=batch)
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        found.append({"program": kind, "size": size, "batch": batch, "MiB": round(float(run.stdout), 1)})
+    return found
 
 
 def main() -> None:
+    if "--memory" in sys.argv:
+        save("dp_memory", machine(), memory())
+        return
     torch.set_num_threads(1)
     torch.manual_seed(0)
     rows = [*soft_dtw_rows(), precision_row(), *edit_rows(), *ctc_rows(), *structure_rows(), long_row()]

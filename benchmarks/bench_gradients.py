@@ -3,19 +3,21 @@
 1000 training and 1000 test instances of a 5 x 5 grid, 5 features, degree 4, noise 0.5, Adam at 0.01, batches of 32, 20
 epochs. Both libraries get the same data, first weights, losses and settings: 3 samples, noise of scale 1, lambda 10,
 5 % of the batches solved for the pools. PyEPO is installed with --no-deps, with ortools, pathos and their
-requirements; it runs ``--peer-seeds`` seeds, ours three. Seconds are those of the processor, in one process: others on
-a shared machine stretch the time on the wall.
+requirements; both run the same seeds. Seconds are those of the processor, in one process: others on a shared machine
+stretch the time on the wall. ``--peer-solver`` takes another of PyEPO's backends (gurobipy or pyomo with highspy);
+then the table is printed, not kept.
 
 Before that, every estimator of a gradient around an argmax of ten items, at equal solver calls.
 
-Usage: PYTHONPATH=<folder of the peers> python benchmarks/bench_gradients.py [--peer-seeds 1]
+Usage: PYTHONPATH=<folder of the peers> python benchmarks/bench_gradients.py [--only training] [--methods spo+]
 """
 
 import argparse
+import importlib
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +30,7 @@ from algonets.losses import normalised_regret
 
 TRAIN, TEST, EPOCHS, BATCH, RATE = 1000, 1000, 20, 32, 1e-2
 SAMPLES, SIGMA, LAM, SHARE = 3, 1.0, 10.0, 0.05
+PEER_SOLVERS = {"ort": "OR-tools (GLOP)", "grb": "Gurobi", "omo": "Pyomo and HiGHS"}
 ROWS = {
     "spo+": "SPO+",
     "fenchel-young": "perturbed Fenchel-Young",
@@ -64,13 +67,13 @@ def ours(method: str, seed: int) -> tuple[float, float]:
     return found.regret, time.process_time() - start
 
 
-def peer(method: str, seed: int) -> tuple[float, float]:
+def peer(method: str, seed: int, solver: str) -> tuple[float, float]:
     """Train by PyEPO, as its tutorials do; measured by the same function as ours."""
     import numpy
     import pyepo  # pyright: ignore[reportMissingImports]
-    from pyepo.model.ort import shortestPathModel  # pyright: ignore[reportMissingImports]
 
-    problem = shortestPathModel((5, 5))
+    models = importlib.import_module(f"pyepo.model.{solver}")
+    problem = models.shortestPathModel((5, 5), **({"solver": "appsi_highs"} if solver == "omo" else {}))
     before, held_out = split(seed)
     torch.manual_seed(seed)
     model = torch.nn.Linear(5, 40)
@@ -137,8 +140,9 @@ def mean_and_deviation(values: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer-seeds", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", nargs="*", choices=tuple(ROWS), default=tuple(ROWS))
+    parser.add_argument("--peer-solver", choices=tuple(PEER_SOLVERS), default="ort")
     parser.add_argument("--only", choices=("estimators", "training"), default=None)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -146,28 +150,29 @@ def main() -> None:
     if options.only != "training":
         save("compare_gradients", machine("numpy"), estimator_rows())
     if options.only != "estimators":
-        save_training(options.seeds, options.peer_seeds)
+        compare_training(options.methods, options.seeds, options.peer_solver)
 
 
-def save_training(seeds: int, peer_seeds: int) -> None:
+def compare_training(methods: Sequence[str], seeds: int, solver: str) -> None:
     rows = []
-    for method, name in ROWS.items():
+    for method in methods:
         mine = [ours(method, seed) for seed in range(seeds)]
-        peers = [] if method == "dpo-difference" else [peer(method, seed) for seed in range(peer_seeds)]
+        peers = [] if method == "dpo-difference" else [peer(method, seed, solver) for seed in range(seeds)]
         seconds = statistics.fmean(s for _, s in mine)
-        theirs = statistics.fmean(s for _, s in peers) if peers else 0.0
-        rows.append(
-            {
-                "loss": name,
-                "algonets regret %": mean_and_deviation([r for r, _ in mine]),
-                "algonets, seeds of the peer": mean_and_deviation([r for r, _ in mine[:peer_seeds]]),
-                "PyEPO regret %": mean_and_deviation([r for r, _ in peers]) if peers else "",
-                "algonets CPU s": round(seconds, 2),
-                "PyEPO CPU s": round(theirs, 1) if peers else "",
-                "ratio": round(theirs / seconds, 1) if peers else "",
-            }
-        )
-        about = machine("numpy") | {"PyEPO": "2.2.7 with OR-tools (GLOP)", "seeds of PyEPO": str(peer_seeds)}
+        row: dict[str, Any] = {"loss": ROWS[method], "algonets regret %": mean_and_deviation([r for r, _ in mine])}
+        row |= {"PyEPO regret %": "", "ours less PyEPO's, paired": "", "algonets CPU s": round(seconds, 2)}
+        row |= {"PyEPO CPU s": "", "ratio": ""}
+        if peers:
+            theirs = statistics.fmean(s for _, s in peers)
+            gaps = [a - b for (a, _), (b, _) in zip(mine, peers, strict=True)]
+            row |= {"PyEPO regret %": mean_and_deviation([r for r, _ in peers])}
+            row |= {"ours less PyEPO's, paired": mean_and_deviation(gaps)}
+            row |= {"PyEPO CPU s": round(theirs, 2), "ratio": round(theirs / seconds, 1)}
+        rows.append(row)
+        if solver != "ort" or set(methods) != set(ROWS):
+            print(row, flush=True)
+    if solver == "ort" and set(methods) == set(ROWS):
+        about = machine("numpy") | {"PyEPO": f"2.2.7 with {PEER_SOLVERS[solver]}", "seeds": str(seeds)}
         save("gradients", about, rows)
 
 

@@ -14,7 +14,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from algonets.graph import Assignment, GridPath
+import algonets
+from algonets.graph import Assignment, GridPath, ShortestPath, SoftShortestPath
 
 MAPS = 32
 
@@ -175,10 +176,27 @@ def assignments(n: int) -> list[dict]:
     return compare("Assignment", f"{MAPS} of n={n}", lambda: solver(costs), peers, target)
 
 
+def soft(hard: GridPath | ShortestPath, size: str) -> list[dict]:
+    """Soft least costs and their gradients of 32 problems, natively and by autograd through plain torch."""
+    shape = (12, 12) if isinstance(hard, GridPath) else (len(hard.edges),)
+    costs = (torch.rand(MAPS, *shape, generator=torch.Generator().manual_seed(0)) * 8.4 + 0.8).requires_grad_()
+    layer = SoftShortestPath(hard, 0.2)
+
+    def step(backend: str) -> torch.Tensor:
+        with algonets.backend(backend):
+            return torch.autograd.grad(layer.value(costs).sum(), costs)[0]
+
+    torch.testing.assert_close(step("auto"), step("torch"), atol=1e-4, rtol=1e-4)
+    peers = {"plain torch": lambda: step("torch")}
+    return compare("SoftShortestPath, value and gradient", size, lambda: step("auto"), peers, {})
+
+
 def main() -> None:
     torch.set_num_threads(1)
     rows = [row for side in (12, 30, 100) for row in grids(side)]
     rows += [row for n in (8, 32, 128) for row in assignments(n)]
+    rows += soft(GridPath(8), f"{MAPS} maps of 12^2, 36 steps")
+    rows += soft(ShortestPath.grid(12, 12), f"{MAPS} grids of 12^2 nodes, no cycles")
     save("graph", machine("scipy", "lap"), rows)
 
 

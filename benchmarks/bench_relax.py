@@ -1,8 +1,10 @@
 """Relaxed programs against AlgoVision, in one process, on one thread: time and memory that is saved for backward.
 
+``--compiled`` measures instead what ``torch.compile`` gains on static programs (about two minutes of compilation).
 Install the peer first (``make bench`` does): pip install --no-deps -r benchmarks/peers.txt
 """
 
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -249,6 +251,63 @@ def against_networks() -> list[dict]:
     return rows
 
 
+@an.relax(distribution=LAW)
+def plain_bubble_sort(x):
+    swaps = 0.0
+    n = len(x)
+    for i in range(n - 1):
+        for j in range(n - 1 - i):
+            if x[j] > x[j + 1]:
+                x[j], x[j + 1] = x[j + 1], x[j]
+                swaps += 1
+    return x, swaps
+
+
+def compiled() -> list[dict]:
+    """Static programs as they are and as one compiled graph, forward and backward."""
+    words = [torch.softmax(3 * torch.randn(64, 6, 26), -1) for _ in range(2)]
+    cases = [
+        (
+            "bubble sort, n=8, batch 100",
+            lambda x: _flat(plain_bubble_sort.soft(x, loops="static")),
+            [torch.rand(100, 8)],
+        ),
+        ("Levenshtein, 6 x 6, batch 64", lambda x, y: levenshtein.soft(x, y, loops="static"), words),
+    ]
+    rows = []
+    for name, function, given in cases:
+        inputs = [x.requires_grad_() for x in given]
+
+        def step(run, inputs=inputs):
+            for x in inputs:
+                x.grad = None
+            run(*inputs).sum().backward()
+
+        def timed(run, step=step):
+            return milliseconds(lambda: step(run), 10)
+
+        step(function)
+        plain = timed(function)
+        expected = [x.grad.clone() for x in inputs]  # pyright: ignore[reportOptionalMemberAccess]
+        fast = torch.compile(function, fullgraph=True)
+        start = time.perf_counter()
+        step(fast)
+        seconds = time.perf_counter() - start
+        torch.testing.assert_close([x.grad for x in inputs], expected, rtol=1e-3, atol=1e-4)
+        quick = timed(fast)
+        rows.append(
+            {
+                "program": name,
+                "eager ms": round(plain, 2),
+                "compiled ms": round(quick, 2),
+                "ratio": round(plain / quick, 1),
+                "first call s": round(seconds),
+            }
+        )
+        save("relax_compiled", machine(), rows)
+    return rows
+
+
 def draw(rows: list[dict]) -> None:
     """Both over the size."""
     import matplotlib.figure
@@ -271,6 +330,9 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    if "--compiled" in sys.argv[1:]:
+        compiled()
+        return
     words = [torch.softmax(3 * torch.randn(64, 12, 26), -1) for _ in range(2)]
     sort, edit, path = their_bubble_sort(), their_levenshtein(12, 12), their_bellman_ford(8, 8, 2)
     rows = [

@@ -74,6 +74,23 @@ void shortest_path(In1<In> costs, Index ends, Index first, Index head, Index edg
   run(c, kernels<In>().shortest_path, batch, threads, double(nodes + arcs) * 30);
 }
 
+template <class In>
+void soft_path(In1<In> costs, Index first, Index head, Index edge, std::optional<Index> order, Out<In> value, Out<In> expected,
+               Flags outcome, std::int64_t source, std::int64_t target, std::int64_t steps, double temperature, int threads) {
+  check(costs.ndim() == 2 && first.ndim() == 1 && first.shape(0) >= 1);
+  const std::size_t batch = costs.shape(0), edges = costs.shape(1), nodes = first.shape(0) - 1, arcs = head.size();
+  check(has_shape(head, {arcs}) && has_shape(edge, {arcs}) && has_shape(expected, {batch, edges}) && has_shape(value, {batch}));
+  check(has_shape(outcome, {batch}) && nodes < std::size_t(std::numeric_limits<std::int32_t>::max()) && steps >= 0 && temperature > 0);
+  check(within(head, 0, std::int64_t(nodes)) && within(edge, 0, std::int64_t(edges)));
+  check(source >= 0 && source < std::int64_t(nodes) && target >= 0 && target < std::int64_t(nodes));
+  check(first.data()[0] == 0 && first.data()[nodes] == std::int64_t(arcs) && std::is_sorted(first.data(), first.data() + nodes + 1));
+  check(!order || (has_shape(*order, {nodes}) && within(*order, 0, std::int64_t(nodes))));
+  const SoftPathCall<In> c{costs.data(), first.data(), head.data(), edge.data(), order ? order->data() : nullptr, value.data(),
+                           expected.data(), outcome.data(), std::int64_t(nodes), std::int64_t(edges), std::int64_t(arcs), source,
+                           target, steps, temperature};
+  run(c, kernels<In>().soft_path, batch, threads, double(arcs) * (order ? 20.0 : 20.0 + 3.0 * double(steps)));
+}
+
 template <class In> void assignment(In1<In> costs, Out<In> solution, Flags outcome, bool maximise, int threads) {
   check(costs.ndim() == 3);
   const std::size_t batch = costs.shape(0), rows = costs.shape(1), columns = costs.shape(2);
@@ -127,6 +144,9 @@ template <class In> void bind(nb::module_& m) {
   m.def("graph_shortest_path", shortest_path<In>, nb::arg("costs").noconvert(), nb::arg("ends").noconvert(),
         nb::arg("first").noconvert(), nb::arg("head").noconvert(), nb::arg("edge").noconvert(), nb::arg("order").noconvert().none(),
         nb::arg("solution").noconvert(), nb::arg("outcome").noconvert(), "bellman_ford"_a, "threads"_a);
+  m.def("graph_soft_path", soft_path<In>, nb::arg("costs").noconvert(), nb::arg("first").noconvert(), nb::arg("head").noconvert(),
+        nb::arg("edge").noconvert(), nb::arg("order").noconvert().none(), nb::arg("value").noconvert(), nb::arg("expected").noconvert(),
+        nb::arg("outcome").noconvert(), "source"_a, "target"_a, "steps"_a, "temperature"_a, "threads"_a);
   m.def("graph_assignment", assignment<In>, nb::arg("costs").noconvert(), nb::arg("solution").noconvert(),
         nb::arg("outcome").noconvert(), "maximise"_a, "threads"_a);
   m.def("graph_knapsack", knapsack<In>, nb::arg("values").noconvert(), nb::arg("weights").noconvert(), "capacity"_a,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings.h"
+#include "lattice/automaton.h"
 
 namespace algonets {
 namespace {
@@ -83,6 +84,36 @@ void lattice_run(In1<int64_t> first, In1<int64_t> source, In1<In> weight, In1<In
   }
 }
 
+// An automaton of Python arrays. Python checks them; a mistake must not become a wild read.
+Automaton automaton(int64_t states, const In1<int64_t>& arcs, const In1<int64_t>& starts, const In1<int64_t>& finals) {
+  const Automaton g{states, arcs.data(), int64_t(arcs.shape(0)), starts.data(), finals.data(), int64_t(starts.shape(0)),
+                    int64_t(finals.shape(0))};
+  bool good = arcs.ndim() == 2 && arcs.shape(1) == 4 && starts.ndim() == 1 && finals.ndim() == 1;
+  const auto inside = [&](int64_t s) { return s >= 0 && s < states; };
+  for (int64_t a = 0; good && a < g.count; ++a) good = inside(g.source(a)) && inside(g.target(a));
+  for (int64_t k = 0; good && k < g.start_count; ++k) good = inside(g.starts[k]);
+  for (int64_t k = 0; good && k < g.final_count; ++k) good = inside(g.finals[k]);
+  if (!good) throw nb::value_error("Lattice: states out of range");
+  return g;
+}
+
+bool lattice_levels(int64_t states, In1<int64_t> arcs, In1<int64_t> none, Out<int64_t> level) {
+  const Automaton g = automaton(states, arcs, none, none);
+  if (int64_t(level.shape(0)) != states) throw nb::value_error("Lattice: a level for each state");
+  return find_levels(g, level.data());
+}
+
+nb::bytes bytes_of(const std::vector<int64_t>& x) { return nb::bytes(x.data(), x.size() * sizeof(int64_t)); }
+
+// The composition of two automata: how many states, then arcs, starts, finals, and what arcs and finals come from.
+nb::tuple lattice_compose(int64_t states_a, In1<int64_t> arcs_a, In1<int64_t> starts_a, In1<int64_t> finals_a, int64_t states_b,
+                          In1<int64_t> arcs_b, In1<int64_t> starts_b, In1<int64_t> finals_b) {
+  const Automaton a = automaton(states_a, arcs_a, starts_a, finals_a), b = automaton(states_b, arcs_b, starts_b, finals_b);
+  const Composition made = Composer(a, b).run();
+  return nb::make_tuple(made.states, bytes_of(made.arcs), bytes_of(made.starts), bytes_of(made.finals), bytes_of(made.left),
+                        bytes_of(made.right), bytes_of(made.left_final), bytes_of(made.right_final));
+}
+
 template <class In> void bind(nb::module_& m) {
   m.def("lattice_run", lattice_run<In>, nb::arg("first").noconvert(), nb::arg("source").noconvert(), nb::arg("weight").noconvert(),
         nb::arg("final").noconvert(), nb::arg("start").noconvert(), nb::arg("example").noconvert(), "maximum"_a,
@@ -94,6 +125,11 @@ template <class In> void bind(nb::module_& m) {
 void bind_lattice(nb::module_& m) {
   bind<float>(m);
   bind<double>(m);
+  m.def("lattice_levels", lattice_levels, "states"_a, nb::arg("arcs").noconvert(), nb::arg("none").noconvert(),
+        nb::arg("level").noconvert());
+  m.def("lattice_compose", lattice_compose, "states_a"_a, nb::arg("arcs_a").noconvert(), nb::arg("starts_a").noconvert(),
+        nb::arg("finals_a").noconvert(), "states_b"_a, nb::arg("arcs_b").noconvert(), nb::arg("starts_b").noconvert(),
+        nb::arg("finals_b").noconvert());
 }
 
 }  // namespace algonets

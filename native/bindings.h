@@ -47,5 +47,6 @@ void bind_sum_product(nb::module_& m);
 void bind_lattice(nb::module_& m);
 void bind_soft_dtw(nb::module_& m);
 void bind_edit_distance(nb::module_& m);
+void bind_cky(nb::module_& m);
 
 }  // namespace algonets

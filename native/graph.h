@@ -6,7 +6,7 @@
 namespace algonets {
 
 // What became of an example.
-enum Outcome : std::uint8_t { kFound = 0, kInfeasible = 1, kNegativeCycle = 2 };
+enum Outcome : std::uint8_t { kFound = 0, kInfeasible = 1, kNegativeCycle = 2, kOutOfRange = 3 };
 
 struct ExampleRange {
   std::int64_t begin, end;
@@ -35,6 +35,20 @@ template <class In> struct ShortestPathCall {
   std::uint8_t* outcome;      // (B)
   std::int64_t nodes, edges, arcs;
   bool bellman_ford;
+};
+
+// All walks from source to target at once, of at most so many steps; over arcs as above.
+template <class In> struct SoftPathCall {
+  const In* costs;            // (B, edges); inf is closed; not negative where there is no order
+  const std::int64_t* first;  // as of ShortestPathCall
+  const std::int64_t* head;
+  const std::int64_t* edge;
+  const std::int64_t* order;  // or null
+  In* value;                  // (B): soft least cost
+  In* expected;               // (B, edges): how often an edge is on a walk, zero before the call
+  std::uint8_t* outcome;      // (B)
+  std::int64_t nodes, edges, arcs, source, target, steps;
+  double temperature;
 };
 
 // Cheapest matching that covers all rows; rows <= columns.
@@ -85,6 +99,7 @@ template <class In> struct TourCall {
 template <class In> struct GraphKernels {
   void (*grid_path)(const GridPathCall<In>&, ExampleRange);
   void (*shortest_path)(const ShortestPathCall<In>&, ExampleRange);
+  void (*soft_path)(const SoftPathCall<In>&, ExampleRange);
   void (*assignment)(const AssignmentCall<In>&, ExampleRange);
   void (*knapsack)(const KnapsackCall<In>&, ExampleRange);
   void (*spanning_tree)(const SpanningTreeCall<In>&, ExampleRange);

@@ -56,5 +56,6 @@ NB_MODULE(_native, m) {
   algonets::bind_sum_product(m);
   algonets::bind_lattice(m);
   algonets::bind_soft_dtw(m);
+  algonets::bind_cky(m);
   algonets::bind_edit_distance(m);
 }

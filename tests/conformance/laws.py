@@ -87,6 +87,8 @@ def law(family: str, *shape: float):
 
     if family.endswith("Reversed"):
         return Mirrored(law(family.removesuffix("Reversed"), *shape))
+    if family == "Triangular":
+        return stats.triang(0.5, -1, 2)
     if family == "Uniform":
         return stats.uniform(-1, 2)
     if family in NAMES:

@@ -25,6 +25,7 @@ FAMILIES = {
     "Uniform": (BOUNDED, "once", "Uniform law: a linear ramp", ""),
     "CubicHermite": (BOUNDED, "once", "Cubic Hermite law: smoothstep", PETERSEN),
     "WignerSemicircle": (BOUNDED, "once", "Wigner semicircle law", PETERSEN),
+    "Triangular": (BOUNDED, "once", "Triangular law", "Petersen et al. 2024"),
     "Gudermannian": (LINE, "twice", "Hyperbolic secant law", PETERSEN),
     "GumbelMax": (LINE, "any order", "Gumbel law of maxima", "Gumbel 1954"),
     "GumbelMin": (LINE, "any order", "Gumbel law of minima", "Gumbel 1954"),

@@ -1,6 +1,7 @@
 """The operations of ``algonets.losses``: of a chain, on soft orders, around solvers."""
 
 import functools
+import math
 
 import torch
 
@@ -23,9 +24,11 @@ from algonets.losses import (
     SPOPlus,
     StructuredHinge,
     TopKCrossEntropy,
+    direct_loss,
     nll,
     perceptron,
     regret,
+    risk,
     structured_hinge,
 )
 from algonets.sort import Hard, NeuralSort
@@ -43,6 +46,19 @@ def hinge_of(*arguments):
     oracle = Enumeration(*factors)
     wrong = [sum(a != b for a, b in zip(y, labels.tolist(), strict=False)) for y in oracle.sequences]
     return (oracle.scores + MARGIN * torch.tensor(wrong, dtype=oracle.scores.dtype)).max() - score_of(*arguments)
+
+
+def risk_of(*arguments):
+    """Return the expected Hamming cost by listing all sequences."""
+    *factors, labels = arguments
+    oracle = Enumeration(*factors)
+    wrong = [sum(a != b for a, b in zip(y, labels.tolist(), strict=False)) for y in oracle.sequences]
+    return (oracle.scores.softmax(0) * torch.tensor(wrong, dtype=oracle.scores.dtype)).sum()
+
+
+def direct_loss_of(*arguments):
+    """Return the direct loss by listing all sequences."""
+    return (hinge_of(*arguments) + score_of(*arguments) - Enumeration(*arguments[:5]).max()) / MARGIN
 
 
 def loss_operation(loss, summary, oracle, settings=None, **promises):
@@ -88,6 +104,23 @@ loss_operation(
     differentiability="piecewise linear",
     ways=("pool",),
     reference="Taskar, Guestrin, Koller 2003; Tsochantaridis et al. 2005",
+)
+loss_operation(
+    risk,
+    "Expected Hamming cost of a random sequence",
+    risk_of,
+    differentiability="any order",
+    ways=("analytic",),
+    reference="Smith, Eisner 2006",
+)
+loss_operation(
+    direct_loss,
+    "Direct loss with Hamming costs",
+    direct_loss_of,
+    {"step": MARGIN},
+    differentiability="piecewise linear",
+    ways=("pool",),
+    reference="McAllester, Hazan, Keshet 2010",
 )
 
 # ---- losses on soft orders, by NeuralSort, whose matrix is one softmax a rank
@@ -263,13 +296,15 @@ def with_cost(generator, dtype, batch):
 def solver_operation(loss, summary, second, oracle, name="", **promises):
     """Register a loss of theta and a solution or a cost."""
     name = name or type(loss).__name__
+    # What the label or the pool uses cannot be forbidden; here the first entry is used by both.
+    forbidden = () if second == "y" or name == "LearningToRank" else (-math.inf,)
     register(
         Operation(
             name=f"losses.{name}",
             summary=summary,
             function=loss,
             arguments=(
-                Argument(f"{name}(theta)", rejects=(lambda theta: theta[0, 0],)),
+                Argument(f"{name}(theta)", infinite=forbidden, rejects=(lambda theta: theta[0, 0],)),
                 Argument(f"{name}({second})", rejects=(shorter,), gaps=COUNTS_TOO),
             ),
             inputs=with_solution if second == "y" else with_cost,

@@ -186,7 +186,7 @@ program(
         drawn_lengths(g, batch, 3),
     ),
     lambda d, n, m: oracle.warping_paths(int(n), int(m)),
-    lambda d, n, m: (-d,),
+    lambda d, n, m: (-d / 0.5,),
     cost="O(n m)",
     reference="Cuturi, Blondel 2017",
 )

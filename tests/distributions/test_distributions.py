@@ -22,6 +22,7 @@ SCIPY = {
     "Laplace": scipy.stats.laplace(),
     "Uniform": scipy.stats.uniform(-1, 2),
     "WignerSemicircle": scipy.stats.semicircular(),
+    "Triangular": scipy.stats.triang(0.5, -1, 2),
     "Gudermannian": scipy.stats.hypsecant(),
     "GumbelMax": scipy.stats.gumbel_r(),
     "GumbelMin": scipy.stats.gumbel_l(),
@@ -29,8 +30,14 @@ SCIPY = {
     "Gamma": scipy.stats.gamma(2.0),
     "Levy": scipy.stats.levy(),
 }
-KINKS = {"Optimal": [0.25], "Uniform": [1.0], "CubicHermite": [1.0], "WignerSemicircle": [1.0]}
-BOUNDED = ("Uniform", "CubicHermite", "WignerSemicircle")
+KINKS = {
+    "Optimal": [0.25],
+    "Uniform": [1.0],
+    "CubicHermite": [1.0],
+    "WignerSemicircle": [1.0],
+    "Triangular": [0.0, 1.0],
+}
+BOUNDED = ("Uniform", "CubicHermite", "WignerSemicircle", "Triangular")
 every_family = pytest.mark.parametrize("family", ALL, ids=lambda f: f.__name__)
 
 

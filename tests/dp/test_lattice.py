@@ -7,7 +7,7 @@ import pickle
 import pytest
 import torch
 
-from algonets import losses
+from algonets import backend, losses
 from algonets.dp import CTC, Lattice
 from algonets.semirings import Counting, KMax, Log, MaxPlus
 
@@ -27,19 +27,20 @@ def random_lattice(seed, states=6, arcs=12, labels=3, epsilon=False, requires_gr
 
 def paths_of(lattice):
     """All (score, output labels, arcs) of one automaton without cycles, by depth-first search."""
-    (graph,) = lattice._graphs
+    (graph,) = lattice._automata.members
+    arcs_of = graph.arcs.tolist()
     found = []
 
     def walk(state, score, word, arcs):
-        for k, end in enumerate(graph.finals):
+        for k, end in enumerate(graph.finals.tolist()):
             if end == state:
-                found.append((score + lattice._final[k].item(), word, arcs))
-        for number, (source, target, _, out) in enumerate(graph.arcs):
+                found.append((score + lattice._automata.final[k].item(), word, arcs))
+        for number, (source, target, _, out) in enumerate(arcs_of):
             if source == state:
                 label = () if out == EPS else (out,)
                 walk(target, score + lattice.weight[number].item(), word + label, (*arcs, number))
 
-    for start in graph.starts:
+    for start in graph.starts.tolist():
         walk(start, 0.0, (), ())
     return found
 
@@ -217,3 +218,27 @@ def test_errors():
         Lattice.from_ctc_topology(3).intersect(Lattice.from_lexicon([[1]]))
     with pytest.raises(ValueError, match="2 automata or one"):
         Lattice.stack(batch()[:2]).intersect(Lattice.stack(batch()[:3]))
+
+
+def test_the_native_composition_is_the_reference():
+    for seed in range(6):
+        a, b = random_lattice(seed, epsilon=True), random_lattice(seed + 20, states=8, arcs=30, epsilon=True)
+        for x, y in ((a, b), (b.closure(), a), (Lattice.from_ctc_topology(3), a), (a, Lattice.from_lexicon([[7]]))):
+            with backend("torch"):
+                wanted = x.compose(y)
+            found = x.compose(y)
+            assert torch.equal(found.arcs, wanted.arcs) and torch.equal(found.weight, wanted.weight)
+            mine, theirs = found._automata.members[0], wanted._automata.members[0]
+            assert mine.states == theirs.states and torch.equal(found._automata.final, wanted._automata.final)
+            assert torch.equal(mine.starts, theirs.starts) and torch.equal(mine.finals, theirs.finals)
+
+
+def test_a_state_may_be_final_twice(any_backend):
+    ends = torch.tensor([1.0, 2.0, 2.0], dtype=torch.float64)
+    lattice = Lattice([0, 0], [1, 2], torch.tensor([0.0, 1.0]).double(), 3, [0], [2, 1, 1], ends, [4, EPS])
+    scores = torch.tensor([2.0, 2.0, 2.0], dtype=torch.float64)
+    torch.testing.assert_close(lattice.forward()[0], scores.logsumexp(0))
+    torch.testing.assert_close(lattice.remove_epsilon().forward()[0], scores.logsumexp(0))
+    assert lattice.max().item() == 2 and lattice.argmax().sum() == 1
+    both = lattice.intersect(Lattice.from_lexicon([[4]]))
+    torch.testing.assert_close(both.forward()[0], scores[:2].logsumexp(0))

@@ -9,6 +9,7 @@ import torch
 
 import algonets as an
 from algonets import losses
+from algonets._core.backend import native
 from algonets.semirings import Entropy, KMax, Log, MaxPlus
 from tests.dp.programs import PROGRAMS
 from tests.oracles.structures import Structures
@@ -33,6 +34,20 @@ def build(name, seed=0):
         Structures([f[b] for f in factors], entry.structures(*entry.lengths[b])) for b in range(len(entry.lengths))
     ]
     return program, oracles
+
+
+@pytest.fixture(params=["baseline", "avx2", "avx512"])
+def isa(request):
+    """Each instruction set that this machine has, for the native kernels."""
+    if not an.native_status()[0]:
+        pytest.skip("no native kernels here")
+    before = native().isa()
+    try:
+        native().select_isa(request.param)
+    except ValueError:
+        pytest.skip("this machine has no such instructions")
+    yield request.param
+    native().select_isa(before)
 
 
 def tupled(parts):
@@ -112,6 +127,7 @@ def test_losses_of_the_library_work(any_backend, name):
     right = tuple(p[0] for p in right) if isinstance(right, tuple) else right[0]
     values = [loss(program, right, reduction="none") for loss in (losses.nll, losses.perceptron)]
     values.append(losses.structured_hinge(program, right, reduction="none"))
+    values += [loss(program, right, reduction="none") for loss in (losses.risk, losses.direct_loss)]
     assert all((value > -1e-12).all() for value in values)
     assert (values[2] >= values[1] - 1e-12).all()
     best = program.argmax()
@@ -210,17 +226,20 @@ def test_float32_pickle_and_repr(any_backend, name):
 
 
 @pytest.mark.parametrize("name", RECURSIVE)
-def test_native_kernels_equal_the_recursion(name):
-    if not an.native_status()[0]:
-        pytest.skip("no native kernels here")
+def test_native_kernels_equal_the_recursion(isa, name):
     entry, tensors, lengths = draw(name)
     found = {}
     for backend in ("native", "torch"):
         with an.backend(backend):
             program = entry.build(*tensors, *lengths)
-            found[backend] = (program.log_partition(), program.max(), *tupled(program.marginals()))
-    for native, plain in zip(found["native"], found["torch"], strict=True):
-        close(native, plain.detach(), 1e-12)
+            found[backend] = (
+                program.log_partition(),
+                program.max(),
+                *tupled(program.marginals()),
+                *tupled(program.argmax()),
+            )
+    for ours, plain in zip(found["native"], found["torch"], strict=True):
+        close(ours, plain.detach(), 1e-12)
 
 
 def test_ties_take_the_first():
@@ -230,3 +249,27 @@ def test_ties_take_the_first():
             assert torch.equal(program.alignment(), torch.eye(3))
             flat = an.dp.CKY(torch.zeros(3, 3, 2)).argmax()
             assert flat.sum() == 5 and flat[0, 2, 0] == 1 and flat[0, 0, 0] == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_trees_in_scaled_space(isa, dtype):
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, 8, (19,), generator=generator)
+    spans = torch.randn(19, 7, 7, 5, generator=generator, dtype=dtype)
+    spans[0, 1, 3] = spans[1, 0, lengths[1] - 1, 2:] = -math.inf
+    spans[2] = -math.inf
+    spans[lengths == 3, 3:] = 1e4  # padding
+    grammar = tuple(
+        torch.randn(*shape, generator=generator, dtype=dtype) for shape in ((19, 7, 3), (19, 2, 5, 5), (19, 2))
+    )
+    grammar[0][0, 1] = grammar[1][3, :, 1] = -math.inf
+    for make, tensors in ((an.dp.CKY, (spans,)), (an.dp.PCFG, grammar)):
+        for factor in (1.0, 300.0):  # the second leaves the range of the scaled form
+            found = {}
+            for backend in ("native", "torch"):
+                with an.backend(backend):
+                    program = make(*[factor * t for t in tensors], lengths)
+                    found[backend] = (program.log_partition(), *tupled(program.marginals()))
+            for ours, theirs in zip(found["native"], found["torch"], strict=True):
+                close(ours, theirs, 1e-11 if dtype == torch.float64 else 2e-5 * factor)
+                close(ours.isfinite().double(), theirs.isfinite().double())

@@ -130,3 +130,26 @@ def test_errors():
         SoftDTW(torch.zeros(0, 3))
     with pytest.raises(ValueError, match=r"y.*must have points of 2"):
         soft_dtw_divergence(torch.zeros(3, 2), torch.zeros(3, 1))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.3, 2.0])
+def test_inherited_methods_speak_of_the_same_distribution(any_backend, temperature):
+    distances = torch.rand(3, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    lengths = {"lengths": torch.tensor([4, 2, 1]), "target_lengths": torch.tensor([5, 3, 1])}
+    program = SoftDTW(distances, temperature, **lengths)
+    torch.testing.assert_close(program.marginals(), program.alignment())
+    torch.testing.assert_close(program.log_partition() * (temperature or 1.0), -program.value())
+    path = program.argmax()
+    torch.testing.assert_close(program.max() * (temperature or 1.0), -(path * distances).sum((1, 2)))
+    drawn = program.sample(600, torch.Generator().manual_seed(0))
+    assert drawn.shape == (600, 3, 4, 5)
+    assert (drawn.mean(0) - program.alignment()).abs().max() < (0.08 if temperature else 1e-12)
+    assert (program.entropy() > -1e-12).all() and program.entropy()[2] == 0
+    if not temperature:
+        assert program.entropy().abs().max() < 1e-12
+        return
+    given = -torch.rand(3, 4, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    changed = program.augmented(given)
+    wanted = SoftDTW(distances - temperature * given, temperature, **lengths)
+    torch.testing.assert_close(changed.value(), wanted.value())
+    torch.testing.assert_close(changed.log_prob(path), wanted.log_prob(path))

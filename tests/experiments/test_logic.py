@@ -12,7 +12,8 @@ from algonets.experiments.logic import LogicExperiment
 from algonets.experiments.logic.baselines import baselines
 from algonets.experiments.logic.report import save_graph
 from algonets.experiments.logic.rule import find_rule, formula
-from algonets.experiments.logic.tasks import DATA, Task, load, preset
+from algonets.experiments.logic.tasks import DATA, Preset, Task, build, load, preset
+from algonets.experiments.logic.training import GateLearner, intervals
 
 DATA_DIR = Path(os.environ.get("ALGONETS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
@@ -40,6 +41,57 @@ def test_a_run_on_digits(tmp_path):
     assert right == pytest.approx(found["hard_accuracy"], abs=0.01)
     with pytest.raises(RunError, match="holds a run already"):
         LogicExperiment(output=str(tmp_path)).run()
+
+
+def without_times(found: dict) -> dict:
+    """What must not depend on when it ran."""
+    history = [{k: v for k, v in entry.items() if "seconds" not in k} for entry in found["history"]]
+    kept = ("soft_accuracy", "hard_accuracy", "train_hard_accuracy", "gate_types", "gates", "depth")
+    return {"history": history, **{name: found[name] for name in kept}}
+
+
+@pytest.mark.parametrize("sampling", ["soft", "gumbel"])
+def test_an_interrupted_run_ends_as_an_unbroken_one(tmp_path, monkeypatch, sampling):
+    pytest.importorskip("sklearn")
+    options = {"layers": 1, "width": 100, "bits": 1, "steps": 21, "rate": 0.1, "marks": 3, "sampling": sampling}
+    options["trainer"] = {"enable_progress_bar": False}
+    whole = LogicExperiment(output=str(tmp_path / "a"), **options).run()
+    step = GateLearner.training_step
+
+    def power_cut(self, batch, batch_index):
+        if self.global_step == 17:
+            raise RuntimeError("power cut")
+        return step(self, batch, batch_index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GateLearner, "training_step", power_cut)
+        with pytest.raises(RuntimeError, match="power cut"):
+            LogicExperiment(output=str(tmp_path / "b"), **options).run()
+    assert not (tmp_path / "b" / "metrics.json").exists()
+    with pytest.raises(RunError, match="settings"):
+        LogicExperiment(output=str(tmp_path / "b"), resume=True, **(options | {"rate": 0.2})).run()
+    resumed = LogicExperiment(output=str(tmp_path / "b"), resume=True, **options).run()
+    assert without_times(resumed) == without_times(whole)
+    again = LogicExperiment(output=str(tmp_path / "b"), resume=True, **options).run()  # nothing left to train
+    assert without_times(again) == without_times(whole)
+    assert (tmp_path / "a" / "circuit.bin").read_bytes() == (tmp_path / "b" / "circuit.bin").read_bytes()
+
+
+def test_intervals():
+    assert intervals(10, 3) == [3, 4, 3] and sum(intervals(1300, 20)) == 1300 and min(intervals(7, 7)) == 1
+
+
+def test_a_convolutional_network(tmp_path):
+    pytest.importorskip("sklearn")
+    options = {"kernels": 4, "layers": 1, "width": 100, "bits": 2, "temperature": 1.0, "steps": 60, "rate": 0.1}
+    found = LogicExperiment(output=str(tmp_path), marks=2, **options).run()
+    trees = 7 * (4 + 12 + 36)
+    assert found["circuit_equals_hardened_network"] and sum(found["gate_types"].values()) == trees + 100
+    assert found["soft_accuracy"] > 30
+    image = torch.zeros(2, 9, dtype=torch.uint8)
+    small = Task(image, torch.zeros(2).long(), image, torch.zeros(2).long(), 2, image=(1, 3, 3)).as_images()
+    with pytest.raises(RunError, match="at least 8 x 8"):
+        build(small, Preset(1, 8, 1, 1.0, 1, kernels=2), "softmax", "soft", 0)
 
 
 def test_a_rule_is_found_and_can_be_read(tmp_path):
@@ -71,7 +123,20 @@ def test_baselines():
 
 
 @pytest.mark.parametrize(
-    "options", [{"output": ""}, {"width": 0}, {"rate": -1.0}, {"marks": 0}, {"data": "monk1", "bits": 3}, {"bits": 0}]
+    "options",
+    [
+        {"output": ""},
+        {"width": 0},
+        {"rate": -1.0},
+        {"marks": 0},
+        {"data": "monk1", "bits": 3},
+        {"bits": 0},
+        {"data": "monk1", "kernels": 4},
+        {"kernels": -1},
+        {"seed": -1},
+        {"resume": True, "overwrite": True},
+        {"trainer": {"devices": 2}},
+    ],
 )
 def test_wrong_options(options):
     with pytest.raises(RunError):

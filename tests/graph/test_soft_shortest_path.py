@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+import algonets as an
 from algonets.graph import Assignment, GridPath, ShortestPath, SoftShortestPath
 from algonets.semirings import Counting, Entropy, KMax, MaxPlus, MinPlus
 
@@ -129,3 +130,40 @@ def test_bad_arguments():
         SoftShortestPath(ShortestPath.grid(2, 2), steps=3)
     with pytest.raises(ValueError, match=r"\(\*batch, 4\)"):
         SoftShortestPath(ShortestPath.grid(2, 2))(torch.ones(3))
+
+
+@every_case
+def test_native_kernel_equals_plain_torch(name):
+    hard, steps, _, shape = CASES[name]
+    layer = SoftShortestPath(hard, 0.3, steps=steps)
+    costs = torch.rand(4, 2, *shape, generator=torch.Generator().manual_seed(2), dtype=F64)
+    costs[0, 0].view(-1)[1] = math.inf
+    costs[1, 1] = math.inf  # no way at all
+    found = []
+    for backend in ("auto", "torch"):
+        with an.backend(backend):
+            given = costs.clone().requires_grad_()
+            value = layer.value(given)
+            pull = torch.linspace(-1, 2, 8, dtype=F64).reshape(4, 2)
+            (slope,) = torch.autograd.grad(value[value < math.inf] @ pull[value < math.inf], given)
+            found.append((value.detach(), layer(costs), slope))
+    for fast, slow in zip(*found, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=1e-10, atol=1e-12)
+
+
+def test_native_kernel_differentiates_twice_by_plain_torch():
+    layer = SoftShortestPath(GridPath(8), 0.5, steps=6)
+    costs = torch.rand(2, 3, 3, generator=torch.Generator().manual_seed(3), dtype=F64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer.value, costs)
+    assert torch.autograd.gradgradcheck(layer.value, costs)
+
+
+def test_cold_and_large_maps_stay_in_range():
+    """Sums of exponentials of costs would be zero here; too many walks for a number go to plain torch."""
+    costs = 5 + torch.rand(2, 30, 30, generator=torch.Generator().manual_seed(4), dtype=F64)
+    cold = SoftShortestPath(GridPath(8), 1e-4)
+    assert torch.equal(cold(costs).round(), GridPath(8)(costs))
+    hot = SoftShortestPath(GridPath(8), 1e9, steps=400)
+    with an.backend("torch"):
+        wanted = hot.value(costs)
+    torch.testing.assert_close(hot.value(costs), wanted)

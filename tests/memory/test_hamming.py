@@ -78,6 +78,21 @@ def test_the_competition_at_equilibrium():
     assert torch.autograd.grad(strength[:, 0].sum(), query)[0].abs().sum() > 0
 
 
+def test_the_number_of_units_may_come_with_the_patterns():
+    memory = Hamming().store(signs(3, 6))
+    assert memory.n == 6 and torch.equal(memory(signs(3, 6)), signs(3, 6))
+    other = Hamming()
+    other.load_state_dict(memory.state_dict())
+    assert torch.equal(other(signs(3, 6)), signs(3, 6))
+    with pytest.raises(ValueError, match="must have 6 units"):
+        memory.store(signs(2, 5))
+    for call in (lambda: Hamming()(signs(2, 6)), lambda: Hamming().unroll(signs(2, 6), 1)):
+        with pytest.raises(ValueError, match="Call store"):
+            call()
+    with pytest.raises(ValueError, match="packed=True"):
+        Hamming(packed=True)
+
+
 def test_saving_appending_and_errors():
     for packed in (True, False):
         memory = Hamming(6, packed=packed).store(signs(2, 6)).store(signs(3, 6, seed=1), append=True)

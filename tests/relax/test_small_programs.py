@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -93,6 +94,31 @@ def test_vectors_of_integers_as_indices():
     m = torch.arange(6.0).reshape(1, 2, 3)
     assert_hard_and_sharp(exact, torch.tensor([[3.0 + 5, 0.0 + 3]]), m)
     assert_hard_and_sharp(soft, torch.tensor([[3.0, 1.0]]), torch.tensor([[2.0, 3.0, 1.0]]))
+
+
+class Pair(NamedTuple):
+    low: torch.Tensor
+    high: torch.Tensor
+
+
+def test_tuples_with_names():
+    def program(pair):
+        if pair.low > pair.high:
+            return Pair(pair.high, pair.low)
+        return pair
+
+    pair = Pair(torch.tensor([1.0, 5.0]), torch.tensor([3.0, 2.0]))
+    for call in (an.relax(program), an.relax(program).soft):
+        found = call(pair)
+        assert isinstance(found, Pair)
+        torch.testing.assert_close(found.low, torch.tensor([1.0, 2.0]))
+
+
+def test_backward_slices():
+    def program(x):
+        return x[::-1] - x
+
+    assert_hard_and_sharp(program, torch.tensor([[1.0, 0.0, -1.0]]), torch.tensor([[1.0, 3.0, 2.0]]))
 
 
 def test_results_with_names():

@@ -266,5 +266,5 @@ def test_jacobians_by_forward_mode_and_vmap():
 
 def test_laws_have_their_bounded_supports_marked():
     sparse = {law.__name__ for law in ALL if OddEven(law()).properties.sparse}
-    assert sparse == {"Uniform", "CubicHermite", "WignerSemicircle"}
+    assert sparse == {"Uniform", "CubicHermite", "WignerSemicircle", "Triangular"}
     assert OddEven.properties == OddEven().properties and math.isinf(distributions.Cauchy().support[1])

@@ -24,6 +24,7 @@ Optimal              1 / u                 line         yes       C1, curvature 
 Uniform              none                  [-1, 1]      yes       C0, kinks at the ends
 CubicHermite         none                  [-1, 1]      yes       C1
 WignerSemicircle     none                  [-1, 1]      yes       C1
+Triangular           none                  [-1, 1]      yes       C1, curvature jumps at 0
 GumbelMax            exp(-u)               line         no        infinitely
 GumbelMin            exp(-exp(u))          line         no        infinitely
 Exponential          exp(-u)               [0, inf)     no        C0, kink at 0
@@ -50,6 +51,7 @@ from algonets.distributions.levy import Levy, LevyReversed
 from algonets.distributions.logistic import Logistic
 from algonets.distributions.optimal import Optimal
 from algonets.distributions.reciprocal import Reciprocal
+from algonets.distributions.triangular import Triangular
 from algonets.distributions.uniform import Uniform
 from algonets.distributions.wigner_semicircle import WignerSemicircle
 
@@ -72,6 +74,7 @@ __all__ = [
     "Logistic",
     "Optimal",
     "Reciprocal",
+    "Triangular",
     "Uniform",
     "WignerSemicircle",
 ]
@@ -86,6 +89,7 @@ ALL: tuple[type[Distribution], ...] = (
     Uniform,
     CubicHermite,
     WignerSemicircle,
+    Triangular,
     Gudermannian,
     GumbelMax,
     GumbelMin,

@@ -51,6 +51,13 @@ class Gaussian(AbstractSymmetric):
     def _decay(self, a: Tensor) -> Tensor:
         return a
 
+    def score(self, x: Tensor) -> Tensor:
+        """``-x / scale^2``; as of any law, in one operation where the scale is a number."""
+        if isinstance(self.scale, Tensor):
+            return super().score(x)
+        wide = self._widen("score", "x", x)
+        return (wide / -(self._scale_like(wide) ** 2)).to(x.dtype)
+
     def _draw(self, shape: tuple[int, ...], generator: torch.Generator | None, like: Tensor) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
 

@@ -13,7 +13,7 @@ from algonets.dp.dependency import ProjectiveDependency
 from algonets.dp.edit_distance import EditDistance, edit_distance
 from algonets.dp.hmm import HMM
 from algonets.dp.lattice import Lattice
-from algonets.dp.linear_chain import LinearChain, viterbi
+from algonets.dp.linear_chain import LinearChain
 from algonets.dp.prefix_beam import prefix_beam_search
 from algonets.dp.program import DynamicProgram
 from algonets.dp.second_order_chain import SecondOrderChain
@@ -21,6 +21,7 @@ from algonets.dp.semi_markov import SemiMarkov
 from algonets.dp.soft_dtw import SoftDTW, soft_dtw_divergence
 from algonets.dp.spanning_tree import SpanningTreeDependency
 from algonets.dp.tree import CKY, PCFG
+from algonets.dp.viterbi import viterbi
 
 __all__ = [
     "CKY",

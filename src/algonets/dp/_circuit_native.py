@@ -1,5 +1,6 @@
 """Sum-product circuits as torch operators. First derivatives come from the kernel, higher ones from the recursion."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from algonets._core.operator import Operator
 from algonets.dp._circuit import circuit_of, recipe, split_factors
 from algonets.semirings import Log, Semiring
 
-__all__ = ["fits", "reference", "solve", "value"]
+__all__ = ["add_kernel", "fits", "reference", "solve", "value"]
 
 
 _checked: set[int] = set()
@@ -30,7 +31,21 @@ def reference(semiring: Semiring, scores: torch.Tensor, goal: torch.Tensor, numb
     return semiring.plus(table.gather(1, index), 1)  # of one: where nothing is allowed no gradient flows
 
 
+_special: dict[Callable, Callable[..., bool]] = {}
+
+
+def add_kernel(inside: Callable, kernel: Callable[..., bool]) -> None:
+    """Give a recursion a kernel of its own for sums; it returns false where the circuit must do it."""
+    _special[inside] = kernel
+
+
 def _run(scores: torch.Tensor, goal: torch.Tensor, number: int, maximum: bool, marginals: Any) -> torch.Tensor:
+    scores = scores.detach().contiguous()
+    found = scores.new_empty(len(scores))
+    plan = recipe(number)
+    kernel = None if maximum else _special.get(plan.inside)
+    if kernel is not None and kernel(scores, goal.contiguous(), plan.shapes, found, marginals):
+        return found
     circuit = circuit_of(number)
     if circuit is None:
         raise RuntimeError("the recursion is too long for a circuit: ask fits() first")
@@ -38,8 +53,6 @@ def _run(scores: torch.Tensor, goal: torch.Tensor, number: int, maximum: bool, m
         if not native().sum_product_check(*circuit, scores.shape[1]):
             raise RuntimeError("the circuit of a recursion is malformed")
         _checked.add(number)
-    scores = scores.detach().contiguous()
-    found = scores.new_empty(len(scores))
     native().sum_product_run(scores, goal.contiguous(), *circuit, maximum, found, marginals, get_num_threads())
     return found
 

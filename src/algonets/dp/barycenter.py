@@ -67,8 +67,8 @@ def soft_dtw_barycenter(
     if weights is None:
         weights = torch.full((count,), 1.0 / count, dtype=series.dtype, device=series.device)
     check_floating(f"{call}(weights)", weights)
-    good = weights.shape == (count,) and bool((weights >= 0).all())
-    require(good, f"{call}(weights)", f"must be {count} numbers of at least 0", weights)
+    good = weights.shape == (count,) and bool((weights >= 0).all()) and bool(0 < weights.sum() < torch.inf)
+    require(good, f"{call}(weights)", f"must be {count} numbers of at least 0, not all 0", weights)
     if start is None:
         stretched = [
             torch.nn.functional.interpolate(x[:m].T[None], size=n, mode="linear", align_corners=True)[0].T

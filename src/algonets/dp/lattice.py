@@ -2,30 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import torch
 
-from algonets._core.backend import native, use_native
 from algonets._core.checks import check_at_least, check_finite_or_minus_inf, check_floating
-from algonets._core.errors import reject, reject_type, require
+from algonets._core.errors import reject_type, require
 from algonets._core.numerics import product_or_zero
-from algonets.dp import _lattice_graph as graphs
+from algonets.dp import _lattice_algebra as algebra
+from algonets.dp._chain_factors import check_lengths
 from algonets.dp._lattice_graph import EPSILON, Graph
-from algonets.dp._lattice_weights import final_sums, integers, log_scatter, offsets, picked, sums_of
-from algonets.semirings import KMax, Log, MaxPlus, Semiring
+from algonets.dp._lattice_sums import Automata
+from algonets.dp._lattice_weights import integers
+from algonets.semirings import KMax, Log, Semiring
 
 __all__ = ["Lattice"]
-
-
-class _Order(NamedTuple):
-    """States by level, arcs by target, as the recursions need them."""
-
-    levels: list[int]  # how many states each level has
-    arcs: torch.Tensor  # number of the arc in each place
-    first: torch.Tensor  # (N + 1): places of the arcs into each state in order
-    source: torch.Tensor  # (A): the arc's source, counted in order
-    states: torch.Tensor  # (N): number of the state in each place
 
 
 @final
@@ -95,32 +86,23 @@ class Lattice:
         check_finite_or_minus_inf("Lattice(weight)", weight)
         states = check_at_least("Lattice(states)", states, 1)
         count = len(weight)
-        ends = [integers(name, x, count) for name, x in (("source", source), ("target", target))]
-        reads = [EPSILON] * count if labels is None else integers("labels", labels, count)
-        writes = reads if outputs is None else integers("outputs", outputs, count)
-        starts, finals = (integers(n, x, None) for n, x in (("starts", starts), ("finals", finals)))
-        for name, numbers in (("source", ends[0]), ("target", ends[1]), ("starts", starts), ("finals", finals)):
-            good = all(0 <= s < states for s in numbers)
-            require(good, f"Lattice({name})", f"must be in 0 .. {states - 1}", numbers)
+        ends = [integers(name, x, count, 0, states - 1) for name, x in (("source", source), ("target", target))]
+        reads = torch.full((count,), EPSILON) if labels is None else integers("labels", labels, count, EPSILON)
+        writes = reads if outputs is None else integers("outputs", outputs, count, EPSILON)
+        first, last = (integers(n, x, None, 0, states - 1) for n, x in (("starts", starts), ("finals", finals)))
         if final_weight is None:
-            final_weight = weight.new_zeros(len(finals))
+            final_weight = weight.new_zeros(len(last))
         final_weight = check_floating("Lattice(final_weight)", final_weight)
-        good = final_weight.shape == (len(finals),)
-        require(good, "Lattice(final_weight)", f"must have {len(finals)} entries", final_weight)
+        good = final_weight.shape == (len(last),)
+        require(good, "Lattice(final_weight)", f"must have {len(last)} entries", final_weight)
         check_finite_or_minus_inf("Lattice(final_weight)", final_weight)
-        arcs = list(zip(*ends, reads, writes, strict=True))
-        self._fill([Graph(states, arcs, starts, finals)], weight, final_weight)
-
-    def _fill(self, members: list[Graph], weight: torch.Tensor, final_weight: torch.Tensor) -> None:
-        self._graphs = members
-        self._weight = weight.to(torch.promote_types(weight.dtype, torch.float32))
-        self._final = final_weight.to(self._weight)
-        self._kept: _Order | None = None
+        graph = Graph(states, torch.stack([*ends, reads, writes], 1), first, last)
+        self._automata = Automata([graph], weight, final_weight)
 
     @classmethod
-    def _make(cls, members: list[Graph], weight: torch.Tensor, final_weight: torch.Tensor) -> "Lattice":
+    def _of(cls, automata: Automata) -> "Lattice":
         lattice = cls.__new__(cls)
-        lattice._fill(members, weight, final_weight)
+        lattice._automata = automata
         return lattice
 
     # ---- construction --------------------------------------------------------------------------------------------
@@ -130,9 +112,10 @@ class Lattice:
         """Return one batch of several lattices."""
         if not lattices or not all(isinstance(lattice, Lattice) for lattice in lattices):
             reject_type("Lattice.stack(lattices)", "must be a sequence of one Lattice or more", lattices)
-        members = [graph for lattice in lattices for graph in lattice._graphs]
-        weights, finals = (torch.cat([getattr(x, name) for x in lattices]) for name in ("_weight", "_final"))
-        return cls._make(members, weights, finals)
+        parts = [lattice._automata for lattice in lattices]
+        members = [graph for part in parts for graph in part.members]
+        weights, finals = torch.cat([part.weight for part in parts]), torch.cat([part.final for part in parts])
+        return cls._of(Automata(members, weights, finals))
 
     @classmethod
     def from_lexicon(cls, words: Sequence[Sequence[int]], weight: torch.Tensor | None = None) -> "Lattice":
@@ -143,18 +126,21 @@ class Lattice:
             weight: A score for each word; 0 by default.
         """
         require(len(words) > 0, "Lattice.from_lexicon(words)", "must hold at least one word", words)
+        if not all(isinstance(word, Sequence) and all(type(x) is int and x >= 0 for x in word) for word in words):
+            reject_type("Lattice.from_lexicon(words)", "must be sequences of labels, integers from 0 up", words)
         tree: dict[tuple[int, int], int] = {}
         finals = []
         for word in words:
             state = 0
             for label in word:
-                state = tree.setdefault((state, int(label)), len(tree) + 1)
+                state = tree.setdefault((state, label), len(tree) + 1)
             finals.append(state)
         weight = torch.zeros(len(words)) if weight is None else check_floating("Lattice.from_lexicon(weight)", weight)
         good = weight.shape == (len(words),)
         require(good, "Lattice.from_lexicon(weight)", f"must have {len(words)} entries", weight)
         arcs = [(source, target, label, label) for (source, label), target in tree.items()]
-        return cls._make([Graph(len(tree) + 1, arcs, [0], finals)], weight.new_zeros(len(arcs)), weight)
+        graph = Graph(len(tree) + 1, arcs, [0], finals)
+        return cls._of(Automata([graph], weight.new_zeros(len(arcs)), weight))
 
     @classmethod
     def from_ctc_topology(cls, symbols: int, blank: int = 0, dtype: torch.dtype = torch.float32) -> "Lattice":
@@ -166,11 +152,9 @@ class Lattice:
             for label in range(symbols):
                 silent = label in (blank, before)
                 arcs.append((before, label, label, EPSILON if silent else label))
-        return cls._make(
-            [Graph(symbols, arcs, [blank], list(range(symbols)))],
-            torch.zeros(len(arcs), dtype=dtype),
-            torch.zeros(symbols, dtype=dtype),
-        )
+        graph = Graph(symbols, arcs, [blank], list(range(symbols)))
+        zeros = torch.zeros(len(arcs) + symbols, dtype=dtype)
+        return cls._of(Automata([graph], *zeros.split([len(arcs), symbols])))
 
     @classmethod
     def from_scores(cls, scores: torch.Tensor, lengths: torch.Tensor | None = None) -> "Lattice":
@@ -180,48 +164,54 @@ class Lattice:
         check_finite_or_minus_inf("Lattice.from_scores(scores)", scores)
         batch = scores if scores.ndim == 3 else scores.unsqueeze(0)
         steps, symbols = batch.shape[1:]
-        sizes = [steps] * len(batch) if lengths is None else lengths.reshape(-1).tolist()
+        call, shape = "Lattice.from_scores(lengths)", batch.shape[:1]
+        sizes = (
+            [steps] * len(batch)
+            if lengths is None
+            else check_lengths(call, lengths, shape, steps, torch.device("cpu"), 0).tolist()
+        )
         members = [Graph(n + 1, [(t, t + 1, s, s) for t in range(n) for s in range(symbols)], [0], [n]) for n in sizes]
         rows = [row[:n].reshape(-1) for row, n in zip(batch, sizes, strict=True)]
         weight = torch.cat([batch.new_zeros(0), *rows])
-        return cls._make(members, weight, weight.new_zeros(len(members)))
+        return cls._of(Automata(members, weight, weight.new_zeros(len(members))))
 
     # ---- what it holds ---------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         """How many examples."""
-        return len(self._graphs)
+        return len(self._automata.members)
 
     def __getitem__(self, index: int) -> "Lattice":
         """One example."""
-        arcs = [len(g.arcs) for g in self._graphs]
-        finals = [len(g.finals) for g in self._graphs]
-        return self._make([self._graphs[index]], self._weight.split(arcs)[index], self._final.split(finals)[index])
+        whole = self._automata
+        arcs, finals = ([len(getattr(g, name)) for g in whole.members] for name in ("arcs", "finals"))
+        weight, final_weight = whole.weight.split(arcs)[index], whole.final.split(finals)[index]
+        return self._of(Automata([whole.members[index]], weight, final_weight))
 
     def __repr__(self) -> str:
-        states = sum(g.states for g in self._graphs)
-        return f"Lattice(batch=({len(self)},), states={states}, arcs={len(self._weight)})"
+        states = sum(g.states for g in self._automata.members)
+        return f"Lattice(batch=({len(self)},), states={states}, arcs={len(self.weight)})"
 
     @property
     def weight(self) -> torch.Tensor:
         """Scores of all arcs ``(A,)``."""
-        return self._weight
+        return self._automata.weight
 
     @property
     def arcs(self) -> torch.Tensor:
         """Example, source, target, input and output of all arcs, ``(A, 5)``; states count from 0 in each example."""
-        rows = [(b, *arc) for b, graph in enumerate(self._graphs) for arc in graph.arcs]
-        return torch.tensor(rows, dtype=torch.int64).reshape(-1, 5)
+        batch = [torch.zeros(0, 5, dtype=torch.int64)]
+        for b, graph in enumerate(self._automata.members):
+            batch.append(torch.nn.functional.pad(graph.arcs, (1, 0), value=b))
+        return torch.cat(batch)
 
     def with_weight(self, weight: torch.Tensor) -> "Lattice":
         """Return the same automata with other scores ``(A,)`` of their arcs."""
         weight = check_floating("Lattice.with_weight(weight)", weight)
-        good = weight.shape == self._weight.shape
-        require(good, "Lattice.with_weight(weight)", f"must have {len(self._weight)} entries", weight)
+        good = weight.shape == self.weight.shape
+        require(good, "Lattice.with_weight(weight)", f"must have {len(self.weight)} entries", weight)
         check_finite_or_minus_inf("Lattice.with_weight(weight)", weight)
-        copy = self._make(self._graphs, weight, self._final)
-        copy._kept = self._kept
-        return copy
+        return self._of(self._automata.with_weight(weight))
 
     # ---- algebra -----------------------------------------------------------------------------------------------------
 
@@ -241,7 +231,9 @@ class Lattice:
             ValueError: where an arc writes something else than it reads.
         """
         for name, lattice in (("self", self), ("other", other)):
-            good = all(arc[2] == arc[3] for graph in lattice._graphs for arc in graph.arcs)
+            if not isinstance(lattice, Lattice):
+                reject_type(f"Lattice.intersect({name})", "must be a Lattice", lattice)
+            good = all(torch.equal(graph.arcs[:, 2], graph.arcs[:, 3]) for graph in lattice._automata.members)
             require(good, f"Lattice.intersect({name})", "must be an acceptor", lattice, "Use compose().")
         return self._combine("intersect", other)
 
@@ -251,35 +243,11 @@ class Lattice:
             reject_type(call, "must be a Lattice", other)
         n, m = len(self), len(other)
         require(n == m or 1 in (n, m), call, f"must have {n} automata or one", other)
-        begins = [offsets(x._graphs) for x in (self, other)]
-        members, columns = [], [[], [], [], []]
-        for b in range(max(n, m)):
-            which = (b if n > 1 else 0, b if m > 1 else 0)
-            made = graphs.compose(self._graphs[which[0]], other._graphs[which[1]])
-            members.append(made.graph)
-            for side, (arcs, finals) in enumerate(((made.left, made.left_final), (made.right, made.right_final))):
-                graph = (self, other)[side]._graphs[which[side]]
-                first_arc, first_final = begins[side][0][which[side]], begins[side][1][which[side]]
-                columns[side] += [k + first_arc if k >= 0 else -1 for k in arcs]
-                columns[2 + side] += [(graph, s, first_final) for s in finals]
-        weight = picked(self._weight, columns[0]) + picked(other._weight.to(self._weight), columns[1])
-        final = final_sums(self._final, columns[2]) + final_sums(other._final.to(self._final), columns[3])
-        return self._make(members, weight, final)
+        return self._of(algebra.compose(self._automata, other._automata))
 
     def closure(self) -> "Lattice":
         """Return automata that take any number of these one after the other (Kleene's star): they have cycles."""
-        members, order, finals = [], [], []
-        arc = end = 0
-        for graph in self._graphs:
-            hub = graph.states
-            back = [(s, hub, EPSILON, EPSILON) for s in graph.finals]
-            into = [(hub, s, EPSILON, EPSILON) for s in graph.starts]
-            members.append(Graph(hub + 1, [*graph.arcs, *back, *into], [hub], [hub]))
-            order += [*range(arc, arc + len(graph.arcs)), *[-1] * (len(back) + len(into))]
-            finals += [*[-1] * len(graph.arcs), *range(end, end + len(back)), *[-1] * len(into)]
-            arc, end = arc + len(graph.arcs), end + len(graph.finals)
-        weight = picked(self._weight, order) + picked(self._final, finals)
-        return self._make(members, weight, weight.new_zeros(len(members)))
+        return self._of(algebra.closure(self._automata))
 
     def remove_epsilon(self) -> "Lattice":
         """Return automata with the same paths but without arcs that neither read nor write.
@@ -290,35 +258,7 @@ class Lattice:
         Raises:
             ValueError: where epsilons form a cycle.
         """
-        members, pieces, endings = [], [], []
-        arc = end = 0
-        for graph in self._graphs:
-            paths = graphs.epsilon_paths(graph)
-            if paths is None:
-                return reject("Lattice.remove_epsilon()", "must have no cycle of epsilons", self)
-            place = {s: k for k, s in enumerate(graph.finals)}
-            loud = [(k, a) for k, a in enumerate(graph.arcs) if (a[2], a[3]) != (EPSILON, EPSILON)]
-            leaving: dict[int, list] = {}
-            for k, a in loud:
-                leaving.setdefault(a[0], []).append((k, a))
-            arcs, finals = [], []
-            for state, ways in paths.items():
-                ends = [[e + end for e in [place[q]]] + [k + arc for k in path] for q, path in ways if q in place]
-                if ends:
-                    finals.append(state)
-                    endings.append(ends)
-                for q, path in ways:
-                    for k, a in leaving.get(q, ()):
-                        arcs.append((state, *a[1:]))
-                        pieces.append([k + arc, *[j + arc for j in path]])
-            members.append(Graph(graph.states, arcs, graph.starts, finals))
-            arc, end = arc + len(graph.arcs), end + len(graph.finals)
-        weight = sums_of(self._weight, pieces)
-        flat = [way for ways in endings for way in ways]
-        scores = picked(self._final, [way[0] for way in flat]) + sums_of(self._weight, [way[1:] for way in flat])
-        groups = scores.split([len(ways) for ways in endings])
-        final = torch.stack([Log().plus(group, 0) for group in groups]) if groups else scores
-        return self._make(members, weight, final)
+        return self._of(algebra.remove_epsilon(self._automata))
 
     # ---- sums and best paths ----------------------------------------------------------------------------------------
 
@@ -331,26 +271,26 @@ class Lattice:
             ValueError: where an automaton has a cycle.
         """
         if semiring is None:
-            return self._run()
+            return self._automata.log_sum()
         if not isinstance(semiring, Semiring):
             reject_type("Lattice.forward(semiring)", "must be a Semiring or None", semiring)
-        return semiring.lower(self._reference(semiring, self._weight, self._final))
+        return semiring.lower(self._automata.reference(semiring, self.weight, self._automata.final))
 
     def log_partition(self) -> torch.Tensor:
         """Return :meth:`forward`."""
-        return self._run()
+        return self._automata.log_sum()
 
     def max(self) -> torch.Tensor:
         """Return the score of the best path, ``(B,)``. Differentiability: piecewise linear."""
-        best, arcs, ends = self._solve(True)
-        owner, final_owner = self._owners()
-        total = self._per_example(product_or_zero(arcs, self._weight), owner)
-        total = total + self._per_example(product_or_zero(ends, self._final), final_owner)
+        whole = self._automata
+        best, arcs, ends = whole.solve(True)
+        total = whole.per_example(product_or_zero(arcs, whole.weight))
+        total = total + whole.per_example(product_or_zero(ends, whole.final), "finals")
         return torch.where(best == -math.inf, torch.full_like(total, -math.inf), total)
 
     def argmax(self) -> torch.Tensor:
         """Return which arcs the best paths take, 0/1 ``(A,)``."""
-        return self._solve(True)[1]
+        return self._automata.solve(True)[1]
 
     def viterbi(self) -> tuple[torch.Tensor, list[list[int]]]:
         """Return the score of the best path of each example, ``(B,)``, and its arcs in order."""
@@ -365,9 +305,9 @@ class Lattice:
         """Return the k best scores ``(B, k)``, -inf where there are fewer, and the arcs of these paths in order."""
         k = check_at_least("Lattice.k_best(k)", k, 1)
         with torch.enable_grad():
-            x, f = self._weight.detach().requires_grad_(), self._final.detach()
-            values = self._reference(KMax(k), x, f)
-            found: list[list[list[int]]] = [[] for _ in self._graphs]
+            x, f = self.weight.detach().requires_grad_(), self._automata.final.detach()
+            values = self._automata.reference(KMax(k), x, f)
+            found: list[list[list[int]]] = [[] for _ in self._automata.members]
             for rank in range(k):
                 arcs = torch.zeros_like(x)
                 if values.requires_grad:
@@ -379,18 +319,19 @@ class Lattice:
 
     def marginals(self) -> torch.Tensor:
         """Return the probability that a path takes each arc, ``(A,)``. Differentiability: any order."""
-        if torch.is_grad_enabled() and (self._weight.requires_grad or self._final.requires_grad):
-            return torch.func.grad(lambda w: self._reference(Log(), w, self._final).sum())(self._weight)
-        return self._solve(False)[1]
+        whole = self._automata
+        if torch.is_grad_enabled() and (whole.weight.requires_grad or whole.final.requires_grad):
+            return torch.func.grad(lambda w: whole.reference(Log(), w, whole.final).sum())(whole.weight)
+        return self._automata.solve(False)[1]
 
     def score(self, parts: torch.Tensor) -> torch.Tensor:
         """Return the score of paths given by how often they take each arc, ``(B,)``, final weights left out.
 
         To have final weights in it, add an arc to one last state instead.
         """
-        good = isinstance(parts, torch.Tensor) and parts.shape == self._weight.shape
-        require(good, "Lattice.score(parts)", f"must have {len(self._weight)} entries", parts)
-        return self._per_example(product_or_zero(parts.to(self._weight), self._weight), self._owners()[0])
+        good = isinstance(parts, torch.Tensor) and parts.shape == self.weight.shape
+        require(good, "Lattice.score(parts)", f"must have {len(self.weight)} entries", parts)
+        return self._automata.per_example(product_or_zero(parts.to(self.weight), self.weight))
 
     def log_prob(self, parts: torch.Tensor) -> torch.Tensor:
         """Return :meth:`score` minus :meth:`forward`, ``(B,)``."""
@@ -398,168 +339,21 @@ class Lattice:
 
     def hamming(self, parts: torch.Tensor, margin: float = 1.0) -> "Lattice":
         """Return the lattice in which every arc that given paths do not take gains ``margin``."""
-        return self.with_weight(self._weight + margin * (1 - parts.to(self._weight)))
-
-    # ---- private ----------------------------------------------------------------------------------------------------
-
-    def _owners(self) -> tuple[torch.Tensor, torch.Tensor]:
-        device = self._weight.device
-        counts = [[len(getattr(g, n)) for g in self._graphs] for n in ("arcs", "finals")]
-        sizes = [torch.tensor(row, dtype=torch.int64, device=device) for row in counts]
-        number = torch.arange(len(self), device=device)
-        return torch.repeat_interleave(number, sizes[0]), torch.repeat_interleave(number, sizes[1])
-
-    def _per_example(self, values: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
-        return values.new_zeros(len(self)).index_add(0, owner, values)
+        return self.with_weight(self.weight + margin * (1 - parts.to(self.weight)))
 
     def _ordered(self, taken: torch.Tensor) -> list[list[int]]:
-        first = 0
+        """Numbers of the arcs that are taken, in the order of the path, for each example."""
+        numbers = (taken > 0).nonzero().flatten()
+        after: list[dict[int, tuple[int, int]]] = [{} for _ in range(len(self))]
+        for number, row in zip(numbers.tolist(), self.arcs[numbers.cpu()].tolist(), strict=True):
+            after[row[0]][row[1]] = (number, row[2])
         answer = []
-        flags = (taken > 0).tolist()
-        for graph in self._graphs:
-            after = {graph.arcs[k][0]: k for k in range(len(graph.arcs)) if flags[first + k]}
-            targets = {graph.arcs[k][1] for k in after.values()}
-            begins = [s for s in graph.starts if s in after and s not in targets]
-            path, state = [], begins[0] if begins else -1
-            while state in after:
-                path.append(first + after[state])
-                state = graph.arcs[after[state]][1]
+        for graph, steps in zip(self._automata.members, after, strict=True):
+            targets = {target for _, target in steps.values()}
+            state = next((s for s in graph.starts.tolist() if s in steps and s not in targets), -1)
+            path = []
+            while state in steps:
+                number, state = steps[state]
+                path.append(number)
             answer.append(path)
-            first += len(graph.arcs)
         return answer
-
-    def _order(self) -> _Order:
-        if self._kept is None:
-            rows, first_state, levels = [], 0, []
-            for graph in self._graphs:
-                found = graphs.topological(graph.states, graph.arcs)
-                if found is None:
-                    reject("Lattice.forward()", "must have no cycles", self, "Compose a closure with something finite.")
-                levels += found
-                rows += [(s + first_state, t + first_state) for s, t, _, _ in graph.arcs]
-                first_state += graph.states
-            level = torch.tensor(levels)
-            states = torch.argsort(level, stable=True)
-            place = torch.empty_like(states)
-            place[states] = torch.arange(len(states))
-            table = torch.tensor(rows, dtype=torch.int64).reshape(-1, 2)
-            source, target = place[table[:, 0]], place[table[:, 1]]
-            arcs = torch.argsort(target, stable=True)
-            count = torch.bincount(target, minlength=len(states))
-            first = torch.cat([torch.zeros(1, dtype=torch.int64), count.cumsum(0)])
-            self._kept = _Order(torch.bincount(level).tolist(), arcs, first, source[arcs], states)
-        return self._kept
-
-    def _ends(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """In the order of states: start flags, example; for each final state its place and its example."""
-        order, flags, owner, finals, first = self._order(), [], [], [], 0
-        for b, graph in enumerate(self._graphs):
-            flag = [False] * graph.states
-            for s in graph.starts:
-                flag[s] = True
-            flags += flag
-            owner += [b] * graph.states
-            finals += [s + first for s in graph.finals]
-            first += graph.states
-        place = torch.empty_like(order.states)
-        place[order.states] = torch.arange(len(order.states))
-        start, example = torch.tensor(flags)[order.states], torch.tensor(owner)[order.states]
-        ends = place[torch.tensor(finals, dtype=torch.int64)]
-        return start, example, ends, example[ends]
-
-    def _reference(self, semiring: Semiring, weight: torch.Tensor, final: torch.Tensor) -> torch.Tensor:
-        """(B,) elements, a level of states at a time."""
-        if not self._graphs:
-            return semiring.full(semiring.zero, (0,), semiring.lift(weight))
-        order, (start, _, ends, owner) = self._order(), self._ends()
-        device = weight.device
-        lifted = semiring.lift(torch.cat([weight, weight.new_full((1,), -math.inf)]))  # the last is padding
-        one = semiring.full(semiring.one, (1,), lifted)
-        zero = semiring.full(semiring.zero, (1,), lifted)
-        first = order.first.tolist()
-        alpha, done = zero, 0  # place 0 is impossible
-        for size in order.levels:
-            counts = [first[s + 1] - first[s] for s in range(done, done + size)]
-            width = max([*counts, 0])
-            pick = torch.full((size, width), len(weight))
-            come = torch.zeros(size, width, dtype=torch.int64)
-            for row, count in enumerate(counts):
-                begin = first[done + row]
-                pick[row, :count] = order.arcs[begin : begin + count]
-                come[row, :count] = order.source[begin : begin + count] + 1
-            begins = semiring.where(start[done : done + size].to(device), one, zero).unsqueeze(1)
-            ways = semiring.times(alpha[come.to(device)], lifted[pick.to(device)])
-            alpha = torch.cat([alpha, semiring.plus(torch.cat([begins, ways], 1), 1)])
-            done += size
-        ended = semiring.times(alpha[(ends + 1).to(device)], semiring.lift(final))
-        return torch.stack([semiring.plus(torch.cat([zero, ended[owner == b]]), 0) for b in range(len(self))])
-
-    def _solve(self, maximum: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B,) values, (A,) marginals of arcs and (F,) of final states; indicators of the best path."""
-        weight, final = self._weight.detach(), self._final.detach()
-        if not self._graphs:
-            return weight.new_zeros(0), torch.zeros_like(weight), torch.zeros_like(final)
-        if use_native("Lattice", weight):
-            return self._kernel(weight, final, maximum, True)
-
-        def total(w: torch.Tensor, f: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            value = self._reference(MaxPlus() if maximum else Log(), w, f)
-            return value.sum(), value
-
-        (arcs, ends), value = torch.func.grad(total, (0, 1), has_aux=True)(weight, final)
-        return value, arcs, ends
-
-    def _kernel(
-        self, weight: torch.Tensor, final: torch.Tensor, maximum: bool, wanted: bool
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        order, (start, example, ends, _) = self._order(), self._ends()
-        every = weight.new_full((len(order.states),), -math.inf)
-        every = every.scatter_reduce(0, ends, final, "amax") if maximum else log_scatter(every, ends, final)
-        value = weight.new_empty(len(self))
-        arcs, places = torch.zeros_like(weight), torch.zeros_like(every)
-        native().lattice_run(
-            order.first,
-            order.source,
-            weight[order.arcs].contiguous(),
-            every,
-            start.to(torch.uint8),
-            example,
-            maximum,
-            value,
-            arcs if wanted else None,
-            places if wanted else None,
-        )
-        by_arc = torch.zeros_like(arcs)
-        by_arc[order.arcs] = arcs
-        share = (final - every[ends]).exp() if not maximum else (final == every[ends]).to(final)
-        share = torch.where(final == -math.inf, torch.zeros_like(final), share)
-        return value, by_arc, places[ends] * share
-
-    def _run(self) -> torch.Tensor:
-        if self._graphs and use_native("Lattice", self._weight):
-            return _Sum.apply(self._weight, self._final, self)  # pyright: ignore[reportReturnType]
-        return self._reference(Log(), self._weight, self._final)
-
-
-class _Sum(torch.autograd.Function):
-    """Log-sums over paths by the kernel; a second derivative differentiates the recursion."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, final: torch.Tensor, lattice: Lattice) -> torch.Tensor:
-        wanted = any(ctx.needs_input_grad)
-        value, arcs, ends = lattice._kernel(weight.detach(), final.detach(), False, wanted)
-        ctx.lattice = lattice
-        ctx.save_for_backward(weight, final, arcs, ends)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple:
-        (grad,) = grads
-        weight, final, arcs, ends = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            wanted = [t for t in (weight, final) if t.requires_grad]
-            total = ctx.lattice._reference(Log(), weight, final)
-            found = iter(torch.autograd.grad(total, wanted, grad, create_graph=True, allow_unused=True))
-            return *(next(found) if t.requires_grad else None for t in (weight, final)), None
-        owner, final_owner = ctx.lattice._owners()
-        return grad[owner] * arcs, grad[final_owner] * ends, None

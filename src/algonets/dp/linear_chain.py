@@ -1,26 +1,25 @@
 """The linear chain (Markov chain, linear-chain CRF): one algorithm, three ways into a network."""
 
 import math
-from typing import Any, final
+from typing import final
 
 import torch
 
 from algonets._core.backend import use_native
-from algonets._core.checks import as_scale, check_at_least, check_floating, values_visible
-from algonets._core.errors import reject, reject_type, require
+from algonets._core.checks import check_at_least
+from algonets._core.errors import reject_type
 from algonets._core.numerics import masked_sum, product_or_zero
-from algonets._core.shapes import unflatten_batch
 from algonets.dp import _chain_native as kernels
 from algonets.dp import _chain_reference as reference
-from algonets.dp import _chain_unrolled as unrolled
-from algonets.dp._chain_factors import ChainFactors, canonical, check_labels
+from algonets.dp._chain_beliefs import UnrolledBeliefs
+from algonets.dp._chain_factors import ChainFactors
 from algonets.semirings import Boolean, Counting, Semiring
 
-__all__ = ["LinearChain", "viterbi"]
+__all__ = ["LinearChain"]
 
 
 @final
-class LinearChain:
+class LinearChain(UnrolledBeliefs):
     r"""All label sequences of a chain, scored by unary and transition factors.
 
     .. math:: s(y) = \text{start}_{y_1} + \sum_{t=1}^{T} u_{t, y_t} + \sum_{t=1}^{T-1} A^{(t)}_{y_t, y_{t+1}}
@@ -62,48 +61,6 @@ class LinearChain:
         >>> chain.count().item()
         4.0
     """
-
-    def __init__(
-        self,
-        unary: torch.Tensor,
-        transition: torch.Tensor,
-        start: torch.Tensor | None = None,
-        end: torch.Tensor | None = None,
-        lengths: torch.Tensor | None = None,
-    ):
-        self._factors, self.batch_shape = canonical(
-            "LinearChain", _widen(unary), _widen(transition), _widen(start), _widen(end), lengths
-        )
-
-    @classmethod
-    def _from_factors(cls, factors: ChainFactors, batch_shape: torch.Size) -> "LinearChain":
-        chain = cls.__new__(cls)
-        chain._factors, chain.batch_shape = factors, batch_shape
-        return chain
-
-    @property
-    def num_steps(self) -> int:
-        """Positions ``T`` of the padded sequences."""
-        return self._factors.unary.shape[1]
-
-    @property
-    def num_states(self) -> int:
-        """Labels ``S``."""
-        return self._factors.unary.shape[2]
-
-    @property
-    def unary(self) -> torch.Tensor:
-        """Unary scores ``(*batch, T, S)``, without start and end; zero beyond the lengths."""
-        return self._unflatten(self._factors.unary)
-
-    @property
-    def lengths(self) -> torch.Tensor:
-        """Lengths of the sequences, shape ``batch``, int64."""
-        return self._unflatten(self._factors.lengths)
-
-    def __repr__(self) -> str:
-        shape = tuple(self.batch_shape)
-        return f"LinearChain(batch={shape}, num_steps={self.num_steps}, num_states={self.num_states})"
 
     # ---- pool: the best sequence ---------------------------------------------------------------------------
 
@@ -265,24 +222,6 @@ class LinearChain:
 
     # ---- one given sequence -------------------------------------------------------------------------------
 
-    def score(self, labels: torch.Tensor) -> torch.Tensor:
-        """Return the score :math:`s(y)` of given labels.
-
-        Args:
-            labels: Integers ``(*batch, T)`` in ``0 .. S - 1``; beyond the length anything.
-
-        Returns:
-            ``(*batch,)``; -inf for a forbidden sequence.
-
-        Raises:
-            ValueError: wrong shape, or labels out of range inside the length.
-
-        Differentiability: linear in the factors.
-        """
-        return self._unflatten(
-            self._score(check_labels("LinearChain.score(labels)", labels, self._factors, self.batch_shape))
-        )
-
     def log_prob(self, labels: torch.Tensor) -> torch.Tensor:
         r"""Return :math:`\log p(y) = s(y) - \log Z`, ``(*batch,)``.
 
@@ -293,72 +232,6 @@ class LinearChain:
         total = self.log_partition()
         total = torch.where(total == -math.inf, torch.zeros_like(total), total)
         return self.score(labels) - total
-
-    # ---- unroll: iterations as layers ---------------------------------------------------------------------
-
-    def messages(self, iterations: int | None = None) -> torch.Tensor:
-        r"""Return beliefs after unrolled belief propagation, gradients through every step: the *unroll* way.
-
-        All messages of both directions are updated at once,
-
-        .. math:: f_{t+1}(j) = \log \sum_i e^{f_t(i) + u_t(i) + A_{ij}}, \qquad
-                  b_t(i) = \log \sum_j e^{A_{ij} + u_{t+1}(j) + b_{t+1}(j)},
-
-        so that k iterations see k neighbours on each side, as a recurrent layer would.
-
-        Args:
-            iterations: How many updates; 0 is the softmax of the unary scores alone. ``None`` runs the two
-                sequential sweeps, whose beliefs are the exact marginals, as are those of ``T - 1`` iterations.
-
-        Returns:
-            Beliefs ``(*batch, T, S)``, each a distribution; zero beyond the length. Without iterations to
-            carry a contradiction everywhere, an infeasible chain has zero rows where it is seen.
-
-        Differentiability: any order, by autograd through the iterations.
-
-        Cost: ``O(batch T S^2)`` time an iteration. Memory ``O(batch T S)`` where the range of the transitions allows
-        matrix products (below 60 in float32, 600 in float64, nothing forbidden), else ``O(batch T S^2)``.
-
-        References:
-            J. Pearl, *Probabilistic Reasoning in Intelligent Systems*, 1988.
-            A. Osokin, *How to put algorithms into neural networks*, 2019 (unrolled iterations).
-        """
-        f = self._factors
-        if iterations is None:
-            return self._unflatten(reference.marginals(f)[0])
-        iterations = check_at_least("LinearChain.messages(iterations)", iterations, 0)
-        return self._unflatten(unrolled.messages(f, iterations))
-
-    def mean_field(self, iterations: int = 10) -> torch.Tensor:
-        r"""Return the beliefs of an unrolled mean-field approximation :math:`q(y) = \prod_t q_t(y_t)`.
-
-        .. math:: q_t(i) \propto \exp\Big(u_t(i) + \sum_j q_{t-1}(j) A_{ji} + \sum_j A_{ij} q_{t+1}(j)\Big)
-
-        An iteration updates the even positions, then the odd ones: coordinate ascent, so that the evidence lower
-        bound never falls and nothing oscillates (the parallel update of CRF-as-RNN may).
-
-        Args:
-            iterations: How many sweeps; 0 is the softmax of the unary scores.
-
-        Returns:
-            Beliefs ``(*batch, T, S)``; zero beyond the length.
-
-        Raises:
-            ValueError: for transitions of -inf, which no factorised distribution can respect.
-
-        Differentiability: any order, by autograd through the iterations.
-
-        Cost: ``O(batch T S^2)`` time, ``O(batch T S)`` memory an iteration.
-
-        References:
-            S. Zheng et al., *Conditional Random Fields as Recurrent Neural Networks*, ICCV 2015.
-            P. Kraehenbuehl, V. Koltun, *Efficient Inference in Fully Connected CRFs*, NeurIPS 2011.
-        """
-        iterations = check_at_least("LinearChain.mean_field(iterations)", iterations, 0)
-        f = self._factors
-        if values_visible(f.transition) and bool((f.transition.detach() == -math.inf).any()):
-            reject("LinearChain.mean_field()", "needs finite transitions", "-inf", "Use messages() instead.")
-        return self._unflatten(unrolled.mean_field(f, iterations))
 
     # ---- any semiring -------------------------------------------------------------------------------------
 
@@ -392,54 +265,7 @@ class LinearChain:
         """Return whether any label sequence is allowed, bool ``(*batch,)``."""
         return self.reduce(Boolean())
 
-    def augmented(self, costs: torch.Tensor) -> "LinearChain":
-        """Return the chain with ``costs`` added to the unary scores, as margins and perturbations need.
-
-        Args:
-            costs: ``(*batch, T, S)``, or what broadcasts to it; floating and finite.
-
-        Raises:
-            TypeError, ValueError: for another kind, shape, NaN or inf.
-        """
-        call, f = "LinearChain.augmented(costs)", self._factors
-        check_floating(call, costs)
-        shape = (*self.batch_shape, self.num_steps, self.num_states)
-        try:
-            full = costs.expand(shape).reshape(f.unary.shape)
-        except RuntimeError:
-            reject(call, f"must broadcast to {tuple(shape)}", costs)
-        if values_visible(costs):
-            require(bool(costs.detach().isfinite().all()), call, "must be finite", "NaN or inf")
-        return self._from_factors(f._replace(unary=f.unary + full.to(f.unary.dtype)), self.batch_shape)
-
-    def hamming(self, labels: torch.Tensor, margin: float = 1.0) -> "LinearChain":
-        """Return the chain in which every label other than the given one gains ``margin``, as a margin loss needs.
-
-        Args:
-            labels: Integers ``(*batch, T)`` in ``0 .. S - 1``; beyond the length anything.
-            margin: In the unit of the scores.
-        """
-        states = torch.arange(self.num_states, device=labels.device)
-        return self.augmented(margin * (labels.unsqueeze(-1) != states).to(self._factors.unary.dtype))
-
     # ---- private -------------------------------------------------------------------------------------------
-
-    def _unflatten(self, value: torch.Tensor, dim: int = 0) -> torch.Tensor:
-        return unflatten_batch(value, self.batch_shape, dim)
-
-    def _temperature(self, call: str, value: float | torch.Tensor) -> float | torch.Tensor:
-        scale = as_scale(f"{call}(temperature)", value)
-        if isinstance(scale, torch.Tensor):
-            require(scale.ndim == 0, f"{call}(temperature)", "must be a number or a scalar tensor", scale)
-            return scale.to(self._factors.unary.dtype)
-        return scale
-
-    def _tempered(self, scale: float | torch.Tensor) -> ChainFactors:
-        if isinstance(scale, float) and scale == 1:
-            return self._factors
-        if values_visible(*self._factors[:4]) and self._factors.overflows(float(torch.as_tensor(scale).detach())):
-            reject("LinearChain: the temperature", "must keep the scores divided by it finite", scale, "Use max().")
-        return self._factors.scaled(1 / scale)
 
     def _argmax(self) -> torch.Tensor:
         f = self._factors
@@ -449,77 +275,3 @@ class LinearChain:
         if use_native("LinearChain.marginals", *factors[:4]):
             return kernels.gradient(*factors, torch.ones_like(factors.unary[:, 0, 0]), True)
         return reference.marginals(factors)
-
-    def _score(self, labels: torch.Tensor, possible: torch.Tensor | None = None) -> torch.Tensor:
-        """Score (B, T) labels; -inf with a zero gradient where not ``possible``."""
-        f = self._factors
-        inside = f.inside() if possible is None else f.inside() & possible[:, None]
-        total = masked_sum(f.unary.gather(2, labels.unsqueeze(2)).squeeze(2), inside, 1)
-        if f.start is not None:
-            total = total + f.start.expand(len(labels), -1).gather(1, labels[:, :1]).squeeze(1)
-        if f.end is not None:
-            last = labels.gather(1, f.lengths.unsqueeze(1) - 1)
-            total = total + f.end.expand(len(labels), -1).gather(1, last).squeeze(1)
-        if self.num_steps > 1:
-            pair = labels[:, :-1] * self.num_states + labels[:, 1:]
-            batch, steps = f.transition.shape[:2]
-            if batch == steps == 1:
-                linked = f.transition.reshape(-1).index_select(0, pair.reshape(-1)).reshape(pair.shape)
-            else:
-                flat = f.transition.flatten(2).expand(labels.shape[0], self.num_steps - 1, -1)
-                linked = flat.gather(2, pair.unsqueeze(2)).squeeze(2)
-            total = total + masked_sum(linked, inside[:, 1:], 1)
-        return total if possible is None else torch.where(possible, total, torch.full_like(total, -math.inf))
-
-    def _require_alike(self, call: str, other: "LinearChain") -> None:
-        if not isinstance(other, LinearChain):
-            reject_type(call, "must be a LinearChain", other)
-        same = (other.batch_shape, other.num_steps, other.num_states) == (
-            self.batch_shape,
-            self.num_steps,
-            self.num_states,
-        )
-        require(same, call, f"must have the shape of {self!r}", other)
-        if other is not self and values_visible(self._factors.lengths, other._factors.lengths):
-            require(torch.equal(other.lengths, self.lengths), call, "must have the same lengths", other.lengths)
-
-
-def _widen(value: Any) -> Any:
-    half = isinstance(value, torch.Tensor) and value.dtype in (torch.float16, torch.bfloat16)
-    return value.float() if half else value
-
-
-def viterbi(
-    unary: torch.Tensor,
-    transition: torch.Tensor,
-    start: torch.Tensor | None = None,
-    end: torch.Tensor | None = None,
-    lengths: torch.Tensor | None = None,
-) -> torch.Tensor:
-    r"""Return the best label sequence of a linear chain as one-hot rows in the shape of ``unary``.
-
-    .. math:: y^* = \arg\max_{y} \langle u, y \rangle + \sum_t A_{y_t, y_{t+1}}
-
-    It is a *solver* in the sense of ``algonets.gradients``: it maximises an inner product with ``unary``.
-
-    Args:
-        unary: Scores ``(*batch, T, S)``.
-        transition: As for :class:`LinearChain`, as are ``start``, ``end`` and ``lengths``.
-
-    Returns:
-        0/1 in the dtype and shape of ``unary``; zero rows beyond the length and where nothing is allowed.
-
-    Raises:
-        ValueError, TypeError: as :class:`LinearChain`.
-
-    Differentiability: piecewise constant (no gradient); use an estimator of ``algonets.gradients``, or
-    :meth:`LinearChain.max` and :meth:`LinearChain.marginals`.
-
-    Example:
-        >>> viterbi(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.zeros(2, 2))
-        tensor([[0., 1.],
-                [1., 0.]])
-    """
-    chain = LinearChain(unary, transition, start, end, lengths)
-    labels = chain.argmax().unsqueeze(-1)
-    return (labels == torch.arange(chain.num_states, device=unary.device)).to(unary.dtype)

@@ -13,7 +13,7 @@ from algonets.dp import _soft_dtw_native as kernels
 from algonets.dp import _soft_dtw_reference as reference
 from algonets.dp._chain_factors import check_lengths
 from algonets.dp.edit_distance import checked_costs
-from algonets.dp.program import DynamicProgram
+from algonets.dp.program import DynamicProgram, Parts
 from algonets.semirings import Semiring
 
 __all__ = ["SoftDTW", "soft_dtw_divergence"]
@@ -26,8 +26,11 @@ class SoftDTW(DynamicProgram):
     .. math:: \text{value} = -\tau \log \sum_{A} e^{-\langle A, D \rangle / \tau}, \qquad
               r_{ij} = D_{ij} + \text{softmin}_\tau(r_{i-1,j-1}, r_{i-1,j}, r_{i,j-1})
 
-    A structure is a path A, a 0/1 matrix of steps down, right or diagonal; its score is :math:`-\langle A, D \rangle`.
-    The inherited methods take ``temperature=1`` by default; :meth:`value` and :meth:`alignment` take the object's.
+    A structure is a path A, a 0/1 matrix of steps down, right or diagonal; its score is
+    :math:`-\langle A, D \rangle / \tau`, so that all inherited methods speak of the same distribution over paths:
+    :meth:`marginals` is :meth:`alignment`, :meth:`log_partition` is -value / :math:`\tau`, and samples and entropy are
+    those at :math:`\tau`. At temperature 0 the score is :math:`-\langle A, D \rangle`, and sums, marginals and samples
+    are those of the best path; a temperature given to a method multiplies the object's.
 
     Args:
         distances: D, ``(*batch, n, m)``: any real costs, +inf forbids.
@@ -43,7 +46,8 @@ class SoftDTW(DynamicProgram):
     Differentiability: any order (first derivatives from a kernel, higher ones from the recursion);
     piecewise linear at temperature 0.
 
-    Cost: ``O(batch n m)`` time; memory ``O(n + m)`` an example where no gradient is wanted, else ``O(n m)``.
+    Cost: ``O(batch n m)`` time; memory beside the distances ``O(n + m)`` an example for
+    :meth:`value` without a gradient (lengths or a band take a copy of the distances), else ``O(n m)``.
 
     References:
         M. Cuturi, M. Blondel, *Soft-DTW: a Differentiable Loss Function for Time-Series*, ICML 2017.
@@ -87,8 +91,17 @@ class SoftDTW(DynamicProgram):
             width = check_at_least("SoftDTW(band)", band, 0)
             near = _near(row, column, self._rows[:, None, None], self._columns[:, None, None], width)
             costs = torch.where(near, costs, torch.full_like(costs, math.inf))
-        self._costs = costs
-        super().__init__((-costs,), shape, (self._rows - 1) * m + self._columns - 1)
+        self._costs, self.batch_shape, self._options = costs, shape, {}
+        self._goal = (self._rows - 1) * m + self._columns - 1
+
+    @property
+    def _factors(self) -> tuple[torch.Tensor, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The scores of the inherited methods, made when asked for: :meth:`value` needs no other copy of the costs."""
+        return (-self._costs / self.temperature if self.temperature else -self._costs,)
+
+    @_factors.setter
+    def _factors(self, factors: tuple[torch.Tensor, ...]) -> None:
+        self._costs = -factors[0] * (self.temperature or 1.0)
 
     def value(self) -> torch.Tensor:
         """Return the (soft) minimum over all alignments, ``(*batch,)``; it may be negative, +inf if none is allowed.
@@ -110,6 +123,14 @@ class SoftDTW(DynamicProgram):
         """
         return self._unflatten(self._solve(self._costs, self.temperature)[1])
 
+    def sample(self, n: int = 1, generator: torch.Generator | None = None) -> Parts:
+        """Draw paths as 0/1 ``(n, *batch, rows, columns)``; at temperature 0 the best path, n times."""
+        if self.temperature > 0:
+            return super().sample(n, generator)
+        n = check_at_least("SoftDTW.sample(n)", n, 1)
+        best = self.alignment().detach()
+        return best.expand(n, *best.shape).clone()
+
     @staticmethod
     def inside(semiring: Semiring, *factors: torch.Tensor, **options: Any) -> torch.Tensor:
         """Fill the grid; an example of any lengths finds its value in it."""
@@ -125,10 +146,10 @@ class SoftDTW(DynamicProgram):
         return -scores.unflatten(1, self._shapes()[0])
 
     def _log_z(self, scores: torch.Tensor) -> torch.Tensor:
-        return -self._solve(self._grid(scores), 1.0)[0]
+        return -self._solve(self._grid(scores), float(self.temperature > 0))[0]
 
     def _marginals(self, scores: torch.Tensor) -> torch.Tensor:
-        return self._solve(self._grid(scores), 1.0)[1].flatten(1)
+        return self._solve(self._grid(scores), float(self.temperature > 0))[1].flatten(1)
 
     def _best(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         cost, path = self._solve(self._grid(scores.detach()), 0.0)

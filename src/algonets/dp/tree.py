@@ -7,7 +7,9 @@ import torch
 from algonets._core.checks import check_same_kind
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch
+from algonets.dp import _cky_native as kernels
 from algonets.dp._chain_factors import check_lengths
+from algonets.dp._circuit_native import add_kernel
 from algonets.dp._scan import chart_row, splits
 from algonets.dp.program import DynamicProgram, checked_scores, per_example
 from algonets.semirings import Semiring
@@ -143,3 +145,7 @@ class PCFG(DynamicProgram):
             chart.append(torch.cat([spans, nothing], 2))
             values.append(semiring.plus(semiring.times(spans[:, 0], roots), 1))
         return torch.stack(values, 1)
+
+
+add_kernel(CKY.inside, kernels.spans)
+add_kernel(PCFG.inside, kernels.grammar)

@@ -13,9 +13,21 @@ from algonets._core.checks import check_finite, check_floating, values_visible
 from algonets._core.errors import reject, reject_type, require
 from algonets._core.shapes import flatten_batch
 
-__all__ = ["CallCounter", "Problem", "SolverWarning", "count_calls", "event_dims_of", "sense_of", "solver_name"]
+__all__ = [
+    "CallCounter",
+    "Mask",
+    "Problem",
+    "SolverWarning",
+    "both",
+    "count_calls",
+    "event_dims_of",
+    "sense_of",
+    "solver_name",
+]
 
 Solve = Callable[..., Tensor]
+Mask = Tensor | None
+"""Which problems have a solution; None where all of them have, the common case, which then costs nothing."""
 
 
 class SolverWarning(UserWarning):
@@ -64,6 +76,13 @@ def solver_name(solver: Any) -> str:
     return getattr(solver, "__qualname__", None) or repr(solver)
 
 
+def both(first: Mask, second: Mask) -> Mask:
+    """Return which problems have both solutions."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
+
+
 def wide(x: Tensor) -> Tensor:
     """Compute half types in float32."""
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
@@ -72,7 +91,8 @@ def wide(x: Tensor) -> Tensor:
 class Problem:
     """Scores of a batch of problems, ``(N, *event)``, of which the solver finds the best solutions.
 
-    In here everything is maximised: ``scores`` are ``theta``, or ``-theta`` where the solver minimises.
+    In here everything is maximised: ``scores`` are ``theta``, or ``-theta`` where the solver minimises. What theta
+    forbids, a cost of +inf or a score of -inf, is 0 in ``scores``, without a gradient; the solver meets the infinity.
 
     Args:
         call: How errors name the caller.
@@ -95,13 +115,14 @@ class Problem:
         self.call, self.solver, self.event_dims = call, solver, event_dims
         self.sign = sense_of(call, solver)
         theta = check_floating(f"{call}(theta)", theta)
-        if theta.ndim < event_dims:
+        split = theta.ndim - event_dims
+        if split < 0:
             reject(f"{call}(theta)", f"must have at least {event_dims} dimensions, those of one problem", theta)
-        check_finite(f"{call}(theta)", theta, "Look for a diverged network.")
-        self.dtype = theta.dtype
-        self.batch = theta.shape[: theta.ndim - event_dims]
-        self.event = theta.shape[theta.ndim - event_dims :]
-        flat = flatten_batch(wide(theta), event_dims)
+        self.dtype, self.batch, self.event = theta.dtype, theta.shape[:split], theta.shape[split:]
+        flat = wide(theta if split == 1 else flatten_batch(theta, event_dims))
+        self.closed = self._closed(flat)
+        if self.closed is not None:
+            flat = flat.masked_fill(self.closed, 0.0)
         self.scores = flat if self.sign == 1 else -flat
         self.events = tuple(range(-event_dims, 0))
         self.instance = {name: self._per_example(name, value) for name, value in instance.items()}
@@ -111,6 +132,23 @@ class Problem:
     def size(self) -> int:
         """How many problems there are."""
         return self.scores.shape[0]
+
+    def _closed(self, flat: Tensor) -> Mask:
+        """Where theta forbids; None where nothing is. NaN and infinities of the other sign are refused."""
+        plain = flat.detach()
+        visible = values_visible(plain)
+        # One reduction in the common case: a sum is finite only if all are. It may also overflow: then look closely.
+        if visible and math.isfinite(plain.sum().item()):
+            return None
+        closed = plain == (-math.inf if self.sign == 1 else math.inf)
+        if visible:
+            bad = ~(plain.isfinite() | closed)
+            if bool(bad.any()):
+                rule = f"must be finite, or {'-inf' if self.sign == 1 else '+inf'} for what is forbidden"
+                what = "NaN" if bool(plain.isnan().any()) else "an infinity of the other sign"
+                reject(f"{self.call}(theta)", rule, what, "Look for a diverged network.")
+            return closed if bool(closed.any()) else None
+        return closed
 
     def _per_example(self, name: str, value: Any) -> Any:
         if not isinstance(value, Tensor):
@@ -122,52 +160,75 @@ class Problem:
         return flatten_batch(value, value.ndim - dims)
 
     def other(self, name: str, value: Any) -> Tensor:
-        """Check and flatten a tensor of the shape of theta, such as true costs or solutions."""
-        call = f"{self.call}({name})"
-        if not isinstance(value, Tensor):
-            reject_type(call, "must be a torch.Tensor", value, "Convert it with torch.as_tensor(...).")
-        shape = (*self.batch, *self.event)
-        require(tuple(value.shape) == shape, call, f"must have the shape {shape} of theta", value)
-        if value.dtype.is_complex:
-            reject_type(call, "must be real", value)
-        if value.device != self.scores.device:
-            reject(call, f"must be on the device of theta ({self.scores.device})", str(value.device))
-        flat = flatten_batch(value.to(self.scores.dtype), self.event_dims)
-        check_finite(call, flat)
+        """Check and flatten a tensor of the shape of theta: solutions, which use nothing that theta forbids."""
+        flat = self._alike(name, value)
+        check_finite(f"{self.call}({name})", flat)
+        if self.closed is not None and values_visible(flat) and bool((self.closed & (flat != 0)).any()):
+            reject(f"{self.call}(theta)", f"must not forbid what {name} uses", "an infinity there")
         return flat
 
-    def maximise(self, scores: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def other_costs(self, name: str, value: Any) -> Tensor:
+        """Check and flatten true costs (scores); returns what is to be maximised, 0 where theta forbids."""
+        flat = self._alike(name, value)
+        if self.closed is not None:
+            flat = flat.masked_fill(self.closed, 0.0)
+        check_finite(f"{self.call}({name})", flat, "What it forbids, theta must forbid as well.")
+        return flat if self.sign == 1 else -flat
+
+    def _alike(self, name: str, value: Any) -> Tensor:
+        if not isinstance(value, Tensor):
+            rule = "must be a torch.Tensor"
+            reject_type(f"{self.call}({name})", rule, value, "Convert it with torch.as_tensor(...).")
+        if value.shape != self.batch + self.event:
+            reject(f"{self.call}({name})", f"must have the shape {(*self.batch, *self.event)} of theta", value)
+        if value.dtype.is_complex:
+            reject_type(f"{self.call}({name})", "must be real", value)
+        if value.device != self.scores.device:
+            rule = f"must be on the device of theta ({self.scores.device})"
+            reject(f"{self.call}({name})", rule, str(value.device))
+        value = value.to(self.scores.dtype)
+        return value if len(self.batch) == 1 else flatten_batch(value, self.event_dims)
+
+    def maximise(self, scores: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Mask]:
         """Solve ``scores (*samples, N, *event)``, or those of some ``rows`` of the batch only.
 
         Returns:
             Solutions of the same shape, zero where there is none, and ``(*samples, N)``: is there one.
         """
         lead = scores.shape[: scores.ndim - 1 - self.event_dims]
-        count, size = math.prod(lead), scores.shape[len(lead)]
-        thetas = scores.detach()
-        thetas = thetas if self.sign == 1 else -thetas
-        if self.keep_sign:
-            own = self.sign * (self.scores if rows is None else self.scores[rows]).detach()
-            thetas = torch.where(own >= 0, thetas.clamp_min(0.0), thetas.clamp_max(0.0))
-        flat = thetas.reshape(count * size, *self.event)
+        size = scores.shape[len(lead)]
+        flat = self._thetas(scores.detach(), rows)
+        flat = flat.reshape(math.prod(lead) * size, *self.event) if lead else flat
         if flat.numel() == 0:  # nothing to solve, and not every solver can say so
-            return torch.zeros_like(scores), scores.new_ones((*lead, size), dtype=torch.bool)
-        repeated = {name: _repeat(value, count, rows) for name, value in self.instance.items()}
+            return torch.zeros_like(scores), None
+        repeated = {name: _repeat(value, math.prod(lead), rows) for name, value in self.instance.items()}
         with torch.no_grad():
             y = self._checked(self.solver(flat, **repeated), flat)
-        if not torch.compiler.is_compiling():
+        if _counters and not torch.compiler.is_compiling():
             for counter in _counters:
                 counter.calls += flat.shape[0]
         # One reduction in the common case: the sum is finite only if all are.
-        if values_visible(y) and math.isfinite(y.sum().item()):
-            return y.reshape(scores.shape), y.new_ones((*lead, size), dtype=torch.bool)
+        visible = values_visible(y)
+        if visible and math.isfinite(y.sum().item()):
+            return y.reshape(scores.shape), None
         good = y.isfinite().flatten(1).all(1)
-        if values_visible(y) and not bool(good.all()):
+        if visible and not bool(good.all()):
             failed = int((~good).sum())
             text = f"{self.call}: the solver gave no solution for {failed} of {len(good)} problems; they are masked."
             warnings.warn(text, SolverWarning, stacklevel=4)
         y = torch.where(good.reshape(-1, *(1 for _ in self.event)), y, 0.0)
         return y.reshape(scores.shape), good.reshape(*lead, size)
+
+    def _thetas(self, scores: Tensor, rows: Tensor | None) -> Tensor:
+        """What the solver gets: costs or scores, signs kept if wanted, infinities where theta had them."""
+        thetas = scores if self.sign == 1 else -scores
+        if self.keep_sign:
+            own = self.sign * (self.scores if rows is None else self.scores[rows]).detach()
+            thetas = torch.where(own >= 0, thetas.clamp_min(0.0), thetas.clamp_max(0.0))
+        if self.closed is not None:
+            closed = self.closed if rows is None else self.closed[rows]
+            thetas = thetas.masked_fill(closed, -math.inf if self.sign == 1 else math.inf)
+        return thetas
 
     def _checked(self, y: Any, flat: Tensor) -> Tensor:
         if not isinstance(y, Tensor):
@@ -187,12 +248,22 @@ class Problem:
         """Append the dimensions of the event, of size 1."""
         return x.reshape(*x.shape, *(1 for _ in self.event))
 
-    def mean(self, values: Tensor, good: Tensor) -> Tensor:
+    def mean(self, values: Tensor, good: Mask) -> Tensor:
         """Mean over the samples (dimension 0) that have a solution; zero where none has."""
+        if good is None:
+            return values.mean(0)
         count = good.sum(0).clamp_min(1).to(values.dtype)
         extra = (1,) * (values.ndim - good.ndim)
         kept = torch.where(good.reshape(*good.shape, *extra), values, 0.0)
         return kept.sum(0) / count.reshape(*count.shape, *extra)
+
+    def masked(self, values: Tensor, good: Mask) -> Tensor:
+        """``values (N,)`` where there is a solution, zero elsewhere."""
+        return values if good is None else torch.where(good, values, 0.0)
+
+    def kept(self, values: Tensor, good: Mask) -> Tensor:
+        """``values (N, *event)`` where there is a solution, zero elsewhere."""
+        return values if good is None else torch.where(self.spread(good), values, 0.0)
 
     def restore(self, y: Tensor) -> Tensor:
         """Return ``(N, *event)`` as ``(*batch, *event)`` in the dtype of theta."""

@@ -10,7 +10,6 @@ from torch import Tensor
 from algonets._core.checks import as_scale, check_at_least, check_floating, check_positive
 from algonets._core.errors import require
 from algonets.gradients._corral import affine_weights, nearest
-from algonets.gradients._estimate import surrogate
 from algonets.gradients._problem import Problem, SolverWarning
 from algonets.gradients.layer import Layer
 
@@ -106,16 +105,15 @@ class FrankWolfe(Layer):
         The value is that of maximisation: a solver that minimises enters by ``-theta``.
         """
         problem = self.problem(theta, instance)
-        value, y, _ = self.potential(problem, generator)
-        return problem.restore_values(value), problem.restore(y)
+        offset, y, _ = self.potential(problem, generator)
+        return problem.restore_values(problem.dot(problem.scores, y) + offset), problem.restore(y)
 
     def potential(self, problem: Problem, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
         """Return what a Fenchel-Young loss needs: see ``Perturbed``."""
         with torch.no_grad():
             found = self._mix(problem)
             y = self._combine(problem, found)
-        value = problem.dot(problem.scores.detach(), y) - self.penalty(problem, y)
-        return value + problem.dot(y, surrogate(problem.scores)), y, found.good
+        return -self.penalty(problem, y), y, found.good
 
     def penalty(self, problem: Problem, y: Tensor) -> Tensor:
         """Return the regulariser at ``y``, which makes a Fenchel-Young loss non-negative."""
@@ -150,6 +148,7 @@ class FrankWolfe(Layer):
             # The gradient in theta, up to the temperature; the solver sees no other difference.
             wanted = (direction * root).to(problem.scores.dtype).reshape(-1, *problem.event)
             y, good = problem.maximise(wanted, rows)
+            good = y.new_ones(len(y), dtype=torch.bool) if good is None else good
             return y.double().flatten(1) * root, good
 
         with torch.no_grad():

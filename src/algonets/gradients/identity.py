@@ -25,7 +25,8 @@ class Identity(Layer):
         projection: P, before the solver: ``"none"``; ``"mean"`` subtracts the mean, for solvers whose solutions all
             have the same sum (one-hot, k of n, permutations), as otherwise the gradient drifts along directions that
             do not matter; ``"norm"`` divides by the norm, so that scores cannot grow without limit;
-            ``"standardise"`` does both.
+            ``"standardise"`` does both. By default ``"norm"`` where the solver minimises: less their mean, costs become
+            negative, which shortest paths refuse or count as 0; and ``"standardise"`` where it maximises.
         event_dims, keep_sign: See :class:`Layer`.
 
     Shape: See :class:`Layer`.
@@ -50,12 +51,14 @@ class Identity(Layer):
     def __init__(
         self,
         solver: Callable[..., Tensor],
-        projection: Literal["none", "mean", "norm", "standardise"] = "standardise",
+        projection: Literal["none", "mean", "norm", "standardise"] | None = None,
         *,
         event_dims: int | None = None,
         keep_sign: bool = False,
     ):
         super().__init__(solver, event_dims=event_dims, keep_sign=keep_sign)
+        if projection is None:
+            projection = "norm" if self.sense == "min" else "standardise"
         known = ("none", "mean", "norm", "standardise")
         require(projection in known, "Identity(projection)", f"must be one of {', '.join(known)}", projection)
         self.projection = projection
@@ -63,7 +66,7 @@ class Identity(Layer):
     def _solve(self, problem: Problem, generator: torch.Generator | None) -> Tensor:
         scores = problem.scores
         if self.projection in ("mean", "standardise"):
-            scores = scores - scores.mean(problem.events, keepdim=True)
+            scores = scores - self._mean(problem)
         if self.projection in ("norm", "standardise"):
             size = scores.square().sum(problem.events, keepdim=True)
             known = size > 0
@@ -71,7 +74,14 @@ class Identity(Layer):
                 size = size / max(problem.event.numel(), 1)
             scores = scores * torch.where(known, size, 1.0).rsqrt()
         y, good = problem.maximise(scores)
-        return attach(scores, y, lambda grad: torch.where(problem.spread(good), grad, 0.0))
+        return attach(scores, y, lambda grad: problem.kept(grad, good))
+
+    def _mean(self, problem: Problem) -> Tensor:
+        """Mean of what is not forbidden, ``(N, *ones)``."""
+        if problem.closed is None:
+            return problem.scores.mean(problem.events, keepdim=True)
+        count = (~problem.closed).sum(problem.events, keepdim=True).clamp_min(1)
+        return problem.scores.sum(problem.events, keepdim=True) / count
 
     def _settings(self) -> dict[str, Any]:
         return {"projection": self.projection}

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from algonets._core.checks import check_at_least, check_positive
-from algonets.gradients._estimate import attach, surrogate
+from algonets.gradients._estimate import attach
 from algonets.gradients._noise import Noise, check_law, draw
-from algonets.gradients._problem import Problem
+from algonets.gradients._problem import Mask, Problem, both
 from algonets.gradients.layer import Layer
 from algonets.gradients.sum_of_gamma import SumOfGamma
 
@@ -89,18 +89,17 @@ class ImplicitMLE(Layer):
             self.register_buffer("alpha", torch.tensor(float(self.lam)))
             self.register_buffer("sparsity", torch.tensor(float(target)))
 
-    def potential(self, problem: Problem, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+    def potential(self, problem: Problem, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Mask]:
         """Return what a Fenchel-Young loss needs: see ``Perturbed``."""
         scores, y, good = self._perturb(problem, generator)
-        mean = problem.mean(y, good)
-        value = problem.mean(problem.dot(scores, y), good)
-        return value + problem.dot(mean, surrogate(problem.scores)), mean, good.any(0)
+        offset = problem.mean(problem.dot(scores - problem.scores.detach(), y), good)
+        return offset, problem.mean(y, good), None if good is None else good.any(0)
 
-    def penalty(self, problem: Problem, y: Tensor) -> Tensor:
+    def penalty(self, problem: Problem, y: Tensor) -> Tensor | float:
         """Return 0: the conjugate at y has no closed form, and no gradient in theta."""
-        return torch.zeros_like(problem.dot(y, y))
+        return 0.0
 
-    def _perturb(self, problem: Problem, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _perturb(self, problem: Problem, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Mask]:
         fixed = problem.scores.detach()
         scores = fixed + draw(self.distribution, self.samples, fixed, generator, False, False)
         return scores, *problem.maximise(scores)
@@ -109,16 +108,16 @@ class ImplicitMLE(Layer):
         scores, y, good = self._perturb(problem, generator)
         return attach(problem.scores, problem.mean(y, good), lambda g: self._towards(problem, scores, y, good, g))
 
-    def _towards(self, problem: Problem, scores: Tensor, y: Tensor, good: Tensor, grad: Tensor) -> Tensor:
+    def _towards(self, problem: Problem, scores: Tensor, y: Tensor, good: Mask, grad: Tensor) -> Tensor:
         lam = self._adapted(problem, grad) if self.adaptive else self.lam
         shift = lam * grad
         if self.symmetric:
             ends, fine = problem.maximise(torch.stack([scores + shift, scores - shift]))
-            slope, fine = (ends[0] - ends[1]) / (2 * lam), fine.all(0)
+            slope, fine = (ends[0] - ends[1]) / (2 * lam), None if fine is None else fine.all(0)
         else:
             low, fine = problem.maximise(scores - shift)
             slope = (y - low) / lam
-        found = problem.mean(slope, fine & good)
+        found = problem.mean(slope, both(fine, good))
         if self.adaptive:
             self._adapt(problem, found)
         return found

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from algonets._core.checks import check_positive
 from algonets.gradients._estimate import attach
-from algonets.gradients._problem import Problem
+from algonets.gradients._problem import Mask, Problem, both
 from algonets.gradients.layer import Layer
 
 __all__ = ["Interpolated"]
@@ -69,16 +69,16 @@ class Interpolated(Layer):
         y, good = problem.maximise(problem.scores)
         return attach(problem.scores, y, lambda grad: self._interpolate(problem, y, good, grad))
 
-    def _interpolate(self, problem: Problem, y: Tensor, good: Tensor, grad: Tensor) -> Tensor:
+    def _interpolate(self, problem: Problem, y: Tensor, good: Mask, grad: Tensor) -> Tensor:
         lam = step_length(problem, grad, self.lam) if self.relative else self.lam
         shift = lam * grad
         if self.symmetric:
             ends, fine = problem.maximise(problem.scores + torch.stack([shift, -shift]))
-            slope, fine = (ends[0] - ends[1]) / (2 * lam), fine.all(0)
+            slope, fine = (ends[0] - ends[1]) / (2 * lam), None if fine is None else fine.all(0)
         else:
             low, fine = problem.maximise(problem.scores - shift)
             slope = (y - low) / lam
-        return torch.where(problem.spread(fine & good), slope, 0.0)
+        return problem.kept(slope, both(fine, good))
 
     def _settings(self) -> dict[str, Any]:
         return {"lam": self.lam} | {key: True for key in ("relative", "symmetric") if getattr(self, key)}

@@ -19,7 +19,8 @@ class Layer(torch.nn.Module, abc.ABC):
     The solver is any callable: ``solver(theta, **instance)`` gets ``theta (N, *event)`` and returns ``y`` of the same
     shape that maximises ``<theta, y>``, or minimises it if the attribute ``sense`` of the solver is ``"min"``. Rows
     of NaN mean "no solution": such an example yields zeros and a zero gradient, with a :class:`SolverWarning`.
-    In all layers noise is added to scores, so it is subtracted from costs.
+    In all layers noise is added to scores, so it is subtracted from costs. A cost of +inf, or a score of -inf, forbids:
+    the solver meets it as it is, and it gets no gradient. NaN and the other infinity are refused.
 
     Args:
         solver: The callable.

@@ -11,7 +11,7 @@ from algonets._core.errors import reject, require
 from algonets.distributions import Gaussian
 from algonets.gradients._estimate import attach, surrogate
 from algonets.gradients._noise import Noise, check_law, check_pairs, check_score, draw, scale_of
-from algonets.gradients._problem import Problem
+from algonets.gradients._problem import Mask, Problem, both
 from algonets.gradients._score import Baseline, coefficients, resolve_baseline
 from algonets.gradients.layer import Layer
 
@@ -25,7 +25,7 @@ class Draws(NamedTuple):
     factor: Tensor | None
     scores: Tensor
     y: Tensor
-    good: Tensor
+    good: Mask
 
 
 @final
@@ -139,8 +139,9 @@ class Perturbed(Layer):
         The value is that of maximisation: a solver that minimises enters by ``-theta``.
         """
         problem = self.problem(theta, instance)
-        value, y, _ = self.potential(problem, generator)
-        return problem.restore_values(value), problem.restore(y)
+        offset, y, good = self.potential(problem, generator)
+        value = problem.dot(problem.scores, y) + offset
+        return problem.restore_values(problem.masked(value, good)), problem.restore(y)
 
     def spread(self, theta: Tensor, *, generator: torch.Generator | None = None, **instance: Any) -> Tensor:
         """Return the standard error of the mean solution, entry by entry, ``(*batch, *event)``.
@@ -153,32 +154,34 @@ class Perturbed(Layer):
             values, good = drawn.y, drawn.good
             if self.antithetic:
                 values = 0.5 * (values.chunk(2)[0] + values.chunk(2)[1])
-                good = good.chunk(2)[0] & good.chunk(2)[1]
+                good = None if good is None else good.chunk(2)[0] & good.chunk(2)[1]
             centred = (values - problem.mean(values, good)).square()
             variance = problem.mean(centred, good)
-            count = problem.spread(good.sum(0)).to(values.dtype)
+            count = len(values) if good is None else problem.spread(good.sum(0)).to(values.dtype)
             return problem.restore((variance / (count - 1)).sqrt())
 
-    def potential(self, problem: Problem, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ``F (N,)`` with its gradient attached, that gradient ``(N, *event)``, and where there is one."""
-        drawn = self._draw(problem, generator)
-        chosen = drawn.y if drawn.factor is None else drawn.factor * drawn.y
-        y = problem.mean(chosen, drawn.good)
-        value = problem.mean(problem.dot(drawn.scores, drawn.y), drawn.good)
-        return value + problem.dot(y, surrogate(problem.scores)), y, drawn.good.any(0)
+    def potential(self, problem: Problem, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Mask]:
+        """Return what a Fenchel-Young loss needs: ``F = <scores, y> + offset``.
 
-    def penalty(self, problem: Problem, y: Tensor) -> Tensor:
+        Returns:
+            The offset ``(N,)`` and the gradient ``y (N, *event)`` of F, both constant, and where they exist ``(N,)``.
+        """
+        drawn = self._draw(problem, generator)
+        good = None if drawn.good is None else drawn.good.any(0)
+        if drawn.factor is not None:  # <factor scores, y> is <scores, factor y>
+            y = problem.mean(drawn.factor * drawn.y, drawn.good)
+            return torch.zeros_like(y[(..., *(0 for _ in problem.event))]), y, good
+        offset = problem.mean(problem.dot(drawn.z, drawn.y), drawn.good)
+        return offset, problem.mean(drawn.y, drawn.good), good
+
+    def penalty(self, problem: Problem, y: Tensor) -> Tensor | float:
         """Return 0: the conjugate of F at y has no closed form, and no gradient in theta."""
-        return torch.zeros_like(problem.dot(y, y))
+        return 0.0
 
     def _solve(self, problem: Problem, generator: torch.Generator | None) -> Tensor:
         drawn = self._draw(problem, generator)
-        if not (problem.scores.requires_grad and torch.is_grad_enabled()):
-            return problem.mean(drawn.y, drawn.good)
-        if self.gradient == "score":
-            y, weights = self._atoms(problem, drawn)
-            return (problem.spread(weights) * y).sum(0)
-        return attach(problem.scores, problem.mean(drawn.y, drawn.good), lambda g: self._along(problem, drawn, g))
+        product = self._scored if self.gradient == "score" else self._along
+        return attach(problem.scores, problem.mean(drawn.y, drawn.good), lambda g: product(problem, drawn, g))
 
     def _draw(self, problem: Problem, generator: torch.Generator | None) -> Draws:
         scores = problem.scores.detach()
@@ -192,23 +195,42 @@ class Perturbed(Layer):
         return Draws(z, factor, perturbed, *problem.maximise(perturbed))
 
     def _atoms(self, problem: Problem, drawn: Draws) -> tuple[Tensor, Tensor]:
-        scores, good = problem.scores, drawn.good
+        scores = problem.scores
+        good = scores.new_ones(drawn.y.shape[:2], dtype=torch.bool) if drawn.good is None else drawn.good
         weights = good.to(scores.dtype) / good.sum(0).clamp_min(1)
         if self.gradient != "score" or not (scores.requires_grad and torch.is_grad_enabled()):
             return drawn.y, weights
-        pull = -self.distribution.score(drawn.z)
-        if self.multiplicative:
-            fixed = scores.detach()
-            pull = pull / torch.where(fixed == 0, torch.inf, fixed)
         baseline = resolve_baseline(self.baseline, self.samples, self.antithetic, self.quasi)
-        k = coefficients(pull, good, self.antithetic, baseline)
+        k = coefficients(self._pull(problem, drawn), good, self.antithetic, baseline)
         slopes = problem.dot(k, surrogate(scores))
         if baseline != "solution":
             return drawn.y, weights + slopes
         centre, there = problem.maximise(scores)
         # Where the unperturbed problem has no solution there is no baseline: zeros, of no weight.
-        last = torch.where(there, -slopes.sum(0), 0.0)
+        last = -slopes.sum(0)
+        last = last if there is None else torch.where(there, last, 0.0)
         return torch.cat([drawn.y, centre[None]]), torch.cat([weights + slopes, last[None]])
+
+    def _pull(self, problem: Problem, drawn: Draws) -> Tensor:
+        """Minus the score of the law at each draw, in units of the scores."""
+        pull = -self.distribution.score(drawn.z)
+        if self.multiplicative:
+            fixed = problem.scores.detach()
+            pull = pull / torch.where(fixed == 0, torch.inf, fixed)
+        return pull
+
+    def _scored(self, problem: Problem, drawn: Draws, grad: Tensor) -> Tensor:
+        """Scores of the draws, weighted by how much better than the baseline their solutions are."""
+        pull, rewards = self._pull(problem, drawn), problem.dot(drawn.y, grad)
+        baseline = resolve_baseline(self.baseline, self.samples, self.antithetic, self.quasi)
+        if drawn.good is None and not self.antithetic and baseline == "leave-one-out":
+            # The mean of the others is as far off as the mean of all, times n / (n - 1).
+            return (problem.spread((rewards - rewards.mean(0)) / (self.samples - 1)) * pull).sum(0)
+        good = rewards.new_ones(rewards.shape, dtype=torch.bool) if drawn.good is None else drawn.good
+        k = coefficients(pull, good, self.antithetic, baseline)
+        if baseline == "solution":
+            rewards = rewards - problem.dot(problem.maximise(problem.scores)[0], grad)
+        return (problem.spread(rewards) * k).sum(0)
 
     def _along(self, problem: Problem, drawn: Draws, grad: Tensor) -> Tensor:
         """Derivative of the mean solution along the incoming gradient, by central differences on the same draws."""
@@ -225,7 +247,7 @@ class Perturbed(Layer):
         slope = (y[0] - y[1]) / (2 * h)
         if drawn.factor is not None:
             slope = drawn.factor * slope
-        return problem.mean(slope, good[0] & good[1] & drawn.good)
+        return problem.mean(slope, both(None if good is None else good.all(0), drawn.good))
 
     def _settings(self) -> dict[str, Any]:
         shown = {"distribution": self.distribution, "samples": self.samples, "gradient": self.gradient}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from algonets._core.errors import reject_type, require
-from algonets.gradients._problem import Problem, solver_name
+from algonets.gradients._problem import Problem, both, solver_name
 from algonets.gradients.layer import Layer
 
 __all__ = ["StraightThrough"]
@@ -67,8 +67,11 @@ class StraightThrough(Layer):
         extra = {"generator": generator} if isinstance(self.soft, Layer) else {}
         soft = self.soft(theta, **extra, **instance)
         require(soft.shape == theta.shape, "StraightThrough: soft", "must return the shape of theta", soft)
-        good = problem.spread(problem.restore_values(good))
-        return problem.restore(y) + torch.where(good, soft - soft.detach(), 0.0)
+        # What is forbidden may be infinite in the relative, too, and infinity minus itself is no number.
+        fine = both(None if good is None else problem.spread(good), None if problem.closed is None else ~problem.closed)
+        if fine is not None:
+            soft = torch.where(fine.expand_as(problem.scores).reshape(theta.shape), soft, 0.0)
+        return problem.restore(y) + (soft - soft.detach())
 
     def _solve(self, problem: Problem, generator: torch.Generator | None) -> Tensor:
         return problem.maximise(problem.scores)[0]

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from algonets._core.checks import check_at_least, check_positive
+from algonets._core.checks import check_at_least, check_positive, values_visible
 
 __all__ = ["SumOfGamma"]
 
@@ -61,11 +61,47 @@ class SumOfGamma:
         size = (shape,) if isinstance(shape, int) else tuple(shape)
         if device is None and generator is not None:
             device = generator.device
-        alpha = torch.full((self.terms, *size), 1 / self.k, dtype=dtype, device=device)
-        gammas = torch.ops.aten._standard_gamma(alpha, generator)
+        gammas = _gamma(1 / self.k, (self.terms, *size), generator, dtype, device)
         order = torch.arange(1, self.terms + 1, dtype=gammas.dtype, device=gammas.device)
         series = (gammas / order.reshape(-1, *(1 for _ in size))).sum(0)
         return self.scale * (series - math.log(self.terms) / self.k)
 
     def __repr__(self) -> str:
         return f"SumOfGamma(k={self.k!r}, scale={self.scale!r}, terms={self.terms!r})"
+
+
+def _gamma(
+    shape: float,
+    size: tuple[int, ...],
+    generator: torch.Generator | None,
+    dtype: torch.dtype | None,
+    device: torch.device | str | None,
+) -> Tensor:
+    """Draw from a Gamma law by the squeeze of Marsaglia and Tsang 2000, all at once: torch draws one by one.
+
+    Laws of a shape below 1 are those of shape + 1, times a power of a uniform number.
+    """
+    options: dict[str, Any] = {"generator": generator, "dtype": dtype, "device": device}
+    d = (shape if shape >= 1 else shape + 1) - 1 / 3
+
+    def propose(count: int) -> tuple[Tensor, Tensor]:
+        x = torch.randn(count, **options)
+        # Where the cube is negative its logarithm becomes so low that it is refused.
+        v = (1 + x / math.sqrt(9 * d)).clamp_min(1e-12) ** 3
+        refused = _log_uniform(count, options) >= 0.5 * x * x + d * (1 - v + v.log())
+        return d * v, refused.nonzero().squeeze(1)
+
+    if not values_visible(torch.rand(1, **options)):  # traced: no loop whose length depends on values
+        return torch.ops.aten._standard_gamma(torch.full(size, shape, dtype=dtype, device=device), generator)
+    drawn, todo = propose(math.prod(size))
+    while len(todo):
+        again, refused = propose(len(todo))
+        drawn[todo], todo = again, todo[refused]
+    if shape < 1:
+        drawn = drawn * (_log_uniform(len(drawn), options) / shape).exp()
+    return drawn.reshape(size)
+
+
+def _log_uniform(count: int, options: dict[str, Any]) -> Tensor:
+    """Logarithms of uniform numbers in (0, 1]."""
+    return (1 - torch.rand(count, **options)).log()

@@ -11,7 +11,7 @@ from algonets._core.errors import reject, require
 from algonets._core.operator import view
 from algonets.graph._bellman_ford import cheapest_arcs, grid_arcs
 from algonets.graph._operator import SolverOperator
-from algonets.graph.solver import GraphSolver, ends_of, refuse
+from algonets.graph.solver import GraphSolver, ends_of, least, refuse
 
 __all__ = ["GridPath"]
 
@@ -81,14 +81,14 @@ class GridPath(GraphSolver):
 
     def _check(self, call: str, theta: Tensor) -> None:
         require(theta.shape[-1] > 0 and theta.shape[-2] > 0, call, "must have at least one cell", theta)
-        if theta.numel():
-            costs = theta.detach()
-            # NaN makes both comparisons false.
-            low = costs.amin()
-            refuse(call, theta, ~(low > -math.inf), "must be numbers or +inf (a wall)", "NaN or -inf")
-            if self.negative == "raise":
-                remedy = "Keep costs positive (softplus), or use GridPath(negative='clamp') or 'bellman-ford'."
-                refuse(call, theta, low < 0, "must not be negative", "a negative cost", remedy)
+        low = least(theta)
+        if low is None:
+            return
+        if not low > -math.inf:
+            reject(call, "must be numbers or +inf (a wall)", "NaN or -inf")
+        if low < 0 and self.negative == "raise":
+            remedy = "Keep costs positive (softplus), or use GridPath(negative='clamp') or 'bellman-ford'."
+            reject(call, "must not be negative", "a negative cost", remedy)
 
     def _solve(self, theta: Tensor, start: Any = None, goal: Any = None) -> tuple[Tensor, Tensor]:
         costs = theta.clamp_min(0) if self.negative == "clamp" else theta

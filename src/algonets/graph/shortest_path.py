@@ -8,12 +8,12 @@ from torch import Tensor
 
 from algonets._core.backend import get_num_threads, native, use_native
 from algonets._core.checks import check_at_least
-from algonets._core.errors import require
+from algonets._core.errors import reject, require
 from algonets._core.operator import view
 from algonets.graph._bellman_ford import cheapest_arcs
 from algonets.graph._edges import arcs_of, check_edges, check_node, topological_order
 from algonets.graph._operator import SolverOperator
-from algonets.graph.solver import GraphSolver, ends_of, refuse
+from algonets.graph.solver import GraphSolver, ends_of, least, refuse
 
 __all__ = ["ShortestPath"]
 
@@ -66,6 +66,7 @@ class ShortestPath(GraphSolver):
     _head: Tensor
     _edge: Tensor
     _order: Tensor | None
+    _ends: Tensor
 
     def __init__(
         self,
@@ -86,7 +87,8 @@ class ShortestPath(GraphSolver):
         arcs = arcs_of(edges, self.nodes, self.directed)
         order = topological_order(arcs)
         self.register_buffer("edges", edges, persistent=False)
-        for name, value in (*arcs._asdict().items(), ("order", order)):
+        ends = torch.tensor([[self.source, self.target]])
+        for name, value in (*arcs._asdict().items(), ("order", order), ("ends", ends)):
             self.register_buffer(f"_{name}", value, persistent=False)
 
     @classmethod
@@ -126,14 +128,25 @@ class ShortestPath(GraphSolver):
     def _check(self, call: str, theta: Tensor) -> None:
         count = len(self.edges)
         require(theta.shape[-1] == count, call, f"must have shape (*batch, {count})", theta)
-        if theta.numel():
-            low = theta.detach().amin()
-            refuse(call, theta, ~(low > -math.inf), "must be numbers or +inf (closed)", "NaN or -inf")
-            if self.negative == "raise" and not self.acyclic:
-                remedy = "Keep costs positive (softplus), or use ShortestPath(negative='clamp') or 'bellman-ford'."
-                refuse(call, theta, low < 0, "must not be negative in a graph with cycles", "a negative cost", remedy)
+        low = least(theta)
+        if low is None:
+            return
+        if not low > -math.inf:
+            reject(call, "must be numbers or +inf (closed)", "NaN or -inf")
+        if low < 0 and self.negative == "raise" and not self.acyclic:
+            remedy = "Keep costs positive (softplus), or use ShortestPath(negative='clamp') or 'bellman-ford'."
+            reject(call, "must not be negative in a graph with cycles", "a negative cost", remedy)
 
     def _solve(self, theta: Tensor, source: Any = None, target: Any = None) -> tuple[Tensor, Tensor]:
+        if self.negative == "clamp" and not self.acyclic:
+            theta = theta.clamp_min(0)
+        arcs = (self._first, self._tail, self._head, self._edge, self._order)
+        return _operator(theta, self._ends_of(theta, source, target), *arcs, self.negative == "bellman-ford")
+
+    def _ends_of(self, theta: Tensor, source: Any, target: Any) -> Tensor:
+        """Source and target of each example, int64 ``(B, 2)``."""
+        if source is None and target is None:
+            return self._ends.expand(len(theta), 2)
         ends = []
         for name, given in (("source", source), ("target", target)):
             node = getattr(self, name) if given is None else given
@@ -142,10 +155,7 @@ class ShortestPath(GraphSolver):
             wrong = ((node < 0) | (node >= self.nodes)).any()
             refuse(f"ShortestPath({name})", node, wrong, f"must be a node, from 0 to {self.nodes - 1}", "another")
             ends.append(node)
-        if self.negative == "clamp" and not self.acyclic:
-            theta = theta.clamp_min(0)
-        arcs = (self._first, self._tail, self._head, self._edge, self._order)
-        return _operator(theta, torch.stack(ends, -1), *arcs, self.negative == "bellman-ford")
+        return torch.stack(ends, -1)
 
 
 def _shortest_path(

@@ -6,11 +6,13 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from algonets._core.backend import use_native
 from algonets._core.checks import as_scale, check_at_least, check_floating, values_visible
 from algonets._core.errors import reject, reject_type, require
 from algonets._core.shapes import flatten_batch
 from algonets.graph._bellman_ford import grid_arcs
 from algonets.graph._edges import Arcs
+from algonets.graph._soft_native import Walks, attach_marginals, cells_of, soft_paths
 from algonets.graph.grid_path import GridPath
 from algonets.graph.shortest_path import ShortestPath
 from algonets.semirings import Log, Semiring
@@ -43,9 +45,10 @@ class SoftShortestPath(nn.Module):
         TypeError: ``hard`` is another solver; a temperature or costs of the wrong type.
         ValueError: a temperature or number of steps that is not positive; costs with NaN or -inf, or a wrong shape.
 
-    Differentiability: any order, by autograd through the rounds; where no path is open the value is +inf, the
-        solution 0, gradients 0.
-    Cost: O(E) for a graph without cycles, O(steps E) elsewhere, in plain torch on any device; autograd keeps all of it.
+    Differentiability: any order: the first by the native kernel's marginals, further ones by autograd through the
+        rounds in plain torch; where no path is open the value is +inf, the solution 0, gradients 0.
+    Cost: O(E) for a graph without cycles, O(steps E) elsewhere. The native kernel takes costs that are not negative (of
+        any sign without cycles) and O(steps V) memory an example; in plain torch autograd keeps all rounds.
     References: Mensch, Blondel 2018, Differentiable Dynamic Programming for Structured Prediction and Attention,
         proposition 3; Saerens et al. 2009, Randomized Shortest-Path Problems.
 
@@ -75,13 +78,63 @@ class SoftShortestPath(nn.Module):
     def forward(self, costs: Tensor) -> Tensor:
         """Return the expected solution, in the shape of ``costs``."""
         self._check(costs)
-        return torch.func.grad(lambda c: self.value(c).sum())(costs)
+        if not (costs.requires_grad and torch.is_grad_enabled()):
+            found = self._swift(costs)
+            if found is not None:
+                return found[1]
+        return self._marginals(costs)
 
     def value(self, costs: Tensor) -> Tensor:
         """Return the soft least cost ``V``, ``(*batch,)``; +inf where there is no path."""
         self._check(costs)
+        found = self._swift(costs)
+        if found is None:
+            return self._value(costs)
+        if costs.requires_grad and torch.is_grad_enabled():
+            return attach_marginals(costs, *found, self._marginals)
+        return found[0]
+
+    def _value(self, costs: Tensor) -> Tensor:
         scores = torch.where(costs == math.inf, -math.inf, -costs / self.temperature)
         return -self.temperature * self.reduce(scores, Log())
+
+    def _marginals(self, costs: Tensor) -> Tensor:
+        return torch.func.grad(lambda c: self._value(c).sum())(costs)
+
+    def _swift(self, costs: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Value and marginals by the native kernel, or None where it does not serve."""
+        learnt = isinstance(self.temperature, Tensor) and self.temperature.requires_grad
+        if learnt or not costs.numel() or not values_visible(costs):
+            return None
+        if not use_native("SoftShortestPath(costs)", costs):
+            return None
+        hard, dims = self.hard, self.event_dims
+        acyclic = isinstance(hard, ShortestPath) and hard.acyclic
+        if not acyclic and not costs.detach().amin() >= 0:
+            return None
+        batch, event = costs.shape[: costs.ndim - dims], costs.shape[costs.ndim - dims :]
+        flat = flatten_batch(costs.detach(), dims).flatten(1)
+        found = soft_paths(flat, self._walks(event), float(self.temperature))
+        if found is None:
+            return None
+        value, expected = found
+        if isinstance(hard, GridPath):  # the first cell counts as well; it is on every walk
+            start = hard._own_ends(*event)[0]
+            value = value + flat[:, start]
+            found_one = value < math.inf
+            expected[:, start] += found_one.to(expected.dtype)
+            expected.mul_(found_one[:, None])
+        return value.reshape(batch), expected.reshape(costs.shape)
+
+    def _walks(self, event: torch.Size) -> Walks:
+        hard: Any = self.hard
+        if isinstance(hard, GridPath):
+            first, head = cells_of(*event, hard.neighbours)
+            steps = self.steps if self.steps is not None else 3 * max(event)
+            start, goal = hard._own_ends(*event)
+            return Walks(first, head, head, None, start, goal, steps)
+        steps = self.steps if self.steps is not None else hard.nodes
+        return Walks(hard._first, hard._head, hard._edge, hard._order, hard.source, hard.target, steps)
 
     def reduce(self, scores: Tensor, semiring: Semiring) -> Tensor:
         r"""Sum over all paths in a semiring: :math:`\bigoplus_y \bigotimes_{e \in y} s_e`.

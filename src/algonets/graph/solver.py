@@ -97,6 +97,11 @@ class GraphSolver(nn.Module, ABC):
         return solution.reshape(theta.shape).to(theta.dtype), feasible.reshape(batch)
 
 
+def least(theta: Tensor) -> float | None:
+    """Return the least entry, NaN if any is; None where there is none or values may not be read."""
+    return theta.detach().amin().item() if theta.numel() and values_visible(theta) else None
+
+
 def refuse(call: str, theta: Tensor, bad: Tensor, rule: str, what: str, remedy: str = "") -> None:
     """Raise if any entry of ``bad`` is set and values may be read."""
     if theta.numel() and values_visible(theta) and bool(bad.any()):

@@ -15,11 +15,15 @@ from algonets.implicit.iterate import AbstractSolver, Outcome, Stopping
 from algonets.implicit.layer import Settings, relative_measure, run
 from algonets.implicit.lbfgs import LBFGS
 from algonets.implicit.linearise import Problem, Rows, dense_jacobian, gradient_of
+from algonets.implicit.names import chosen
+from algonets.implicit.newton import Newton
 from algonets.implicit.packing import Packing
 from algonets.implicit.projected_gradient import ProjectedGradient
 from algonets.implicit.solution import OnFailure, Solution
 
 __all__ = ["argmin", "constrained_task"]
+
+_SOLVERS = {"lbfgs": LBFGS, "newton": Newton, "projected_gradient": ProjectedGradient}
 
 
 def argmin(
@@ -29,7 +33,7 @@ def argmin(
     equality: Callable[..., Tensor] | None = None,
     inequality: Callable[..., Tensor] | None = None,
     project: Callable[..., Any] | None = None,
-    solver: AbstractSolver | None = None,
+    solver: AbstractSolver | str | None = None,
     backward: AbstractBackward | None = None,
     multipliers: bool = False,
     tolerance: float | None = None,
@@ -55,8 +59,8 @@ def argmin(
         inequality: ``g(x, *args)``, ``(*batch, m)``, to be at most 0.
         project: ``P(x, *args)``, the Euclidean projection onto a convex set; not together with constraints.
         solver: Without constraints :class:`LBFGS` (default) or :class:`Newton`; with ``project``
-            :class:`ProjectedGradient` (default). Under constraints it is a primal-dual interior-point method that
-            ends with Newton's method on the active set, and nothing is to choose.
+            :class:`ProjectedGradient` (default); or by name, ``"lbfgs"``. Under constraints it is a primal-dual
+            interior-point method that ends with Newton's method on the active set, and nothing is to choose.
         backward: :class:`Implicit` by default, ``Implicit(Dense())`` under constraints. :class:`Unroll` and
             :class:`Checkpoint` work without constraints.
         multipliers: Return ``(x, nu, lambda)`` as the value, all differentiable; only under constraints.
@@ -110,13 +114,15 @@ def argmin(
     gradient = gradient_of(values)
     if project is None:
         problem = Problem(gradient, merit=values, gradient=True)
-        chosen = LBFGS() if solver is None else solver
+        default = LBFGS()
     else:
         problem = _projected(gradient, values, packing.function("argmin(project)", project, args))
-        chosen = ProjectedGradient() if solver is None else solver
-    if not isinstance(chosen, AbstractSolver):
-        reject_type("argmin(solver)", "must be LBFGS(), Newton() or ProjectedGradient()", chosen)
-    return run("argmin", packing, packing.pack(x0), problem, chosen, settings, measure=relative_measure)
+        default = ProjectedGradient()
+    if solver is not None:
+        default = chosen("argmin(solver)", solver, _SOLVERS)
+    if not isinstance(default, AbstractSolver):
+        reject_type("argmin(solver)", "must be LBFGS(), Newton() or ProjectedGradient()", default)
+    return run("argmin", packing, packing.pack(x0), problem, default, settings, measure=relative_measure)
 
 
 def _projected(gradient: Rows, values: Rows, project: Rows) -> Problem:

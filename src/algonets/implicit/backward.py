@@ -15,15 +15,28 @@ from algonets.implicit.anderson import Anderson
 from algonets.implicit.broyden import Broyden
 from algonets.implicit.contraction import rate_of
 from algonets.implicit.correction import Adjoint, attach, newton_attach
+from algonets.implicit.dense import Dense
 from algonets.implicit.gmres import GMRES
 from algonets.implicit.iterate import AbstractSolver, Outcome
 from algonets.implicit.linear import AbstractLinearSolver
 from algonets.implicit.linearise import Problem
+from algonets.implicit.names import chosen
+from algonets.implicit.normal_cg import NormalCG
 from algonets.implicit.picard import Picard
 from algonets.implicit.solution import BiasWarning
 from algonets.implicit.tracing import transformed, untracked, visible_items
 
 __all__ = ["AbstractBackward", "Checkpoint", "Implicit", "OneStep", "Task", "Truncated", "Unroll"]
+
+
+_ADJOINTS = {
+    "gmres": GMRES,
+    "normal_cg": NormalCG,
+    "dense": Dense,
+    "anderson": Anderson,
+    "broyden": Broyden,
+    "picard": Picard,
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,7 @@ class Implicit(AbstractBackward):
 
     Args:
         adjoint: The solver of the adjoint equation: :class:`GMRES`, :class:`NormalCG`, :class:`Dense`, or for fixed
-            points also :class:`Anderson`, :class:`Broyden` or :class:`Picard`.
+            points also :class:`Anderson`, :class:`Broyden` or :class:`Picard`; or by name, ``"normal_cg"``.
         tolerance: Of the adjoint, relative to the incoming gradient; ``None`` is 20 roundings of the dtype.
         max_iterations: Of ``Anderson``, ``Broyden`` and ``Picard``; the others have their own.
         order: How often the result can be differentiated, ``>= 1``. Each order evaluates the step once more and keeps
@@ -102,7 +115,7 @@ class Implicit(AbstractBackward):
         tensor([4.0000])
     """
 
-    adjoint: AbstractLinearSolver | AbstractSolver = field(default_factory=GMRES)
+    adjoint: AbstractLinearSolver | AbstractSolver | str = field(default_factory=GMRES)
     tolerance: float | None = None
     max_iterations: int = 200
     order: int = 2
@@ -110,6 +123,7 @@ class Implicit(AbstractBackward):
     _memory: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "adjoint", chosen("Implicit(adjoint)", self.adjoint, _ADJOINTS))
         if not isinstance(self.adjoint, AbstractLinearSolver | Anderson | Broyden | Picard):
             rule = "must be GMRES(), NormalCG(), Dense(), Anderson(), Broyden() or Picard()"
             reject_type("Implicit(adjoint)", rule, self.adjoint)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from algonets._core.errors import reject, reject_type
 from algonets.implicit.anderson import Anderson
 from algonets.implicit.backward import AbstractBackward, Implicit
-from algonets.implicit.fixed_point import fixed_point
+from algonets.implicit.fixed_point import SOLVERS, fixed_point
 from algonets.implicit.iterate import AbstractSolver
+from algonets.implicit.names import chosen
 from algonets.implicit.solution import OnFailure, Solution
 
 __all__ = ["DEQ"]
@@ -59,7 +60,7 @@ class DEQ(nn.Module):
         step: Callable[..., Tensor],
         state_shape: tuple[int, ...] | None = None,
         *,
-        solver: AbstractSolver | None = None,
+        solver: AbstractSolver | str | None = None,
         backward: AbstractBackward | None = None,
         tolerance: float | None = None,
         max_iterations: int = 200,
@@ -71,7 +72,7 @@ class DEQ(nn.Module):
             reject_type("DEQ(step)", "must be a module or another callable", step)
         self.step = step
         self.state_shape = None if state_shape is None else tuple(state_shape)
-        self.solver = Anderson() if solver is None else solver
+        self.solver = Anderson() if solver is None else chosen("DEQ(solver)", solver, SOLVERS)
         self.backward = Implicit() if backward is None else backward
         self.tolerance = tolerance
         self.max_iterations = max_iterations

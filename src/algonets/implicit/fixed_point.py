@@ -8,13 +8,25 @@ from torch import Tensor
 from algonets._core.errors import reject_type
 from algonets.implicit.anderson import Anderson
 from algonets.implicit.backward import AbstractBackward, Implicit
+from algonets.implicit.broyden import Broyden
 from algonets.implicit.iterate import AbstractSolver
 from algonets.implicit.layer import Settings, relative_measure, run
 from algonets.implicit.linearise import Problem
+from algonets.implicit.names import chosen
+from algonets.implicit.newton import Newton
 from algonets.implicit.packing import Packing
+from algonets.implicit.picard import Picard
 from algonets.implicit.solution import OnFailure, Solution
 
-__all__ = ["fixed_point"]
+__all__ = ["SOLVERS", "fixed_point"]
+
+SOLVERS: dict[str, type[AbstractSolver]] = {
+    "anderson": Anderson,
+    "broyden": Broyden,
+    "picard": Picard,
+    "newton": Newton,
+}
+"""Solvers of fixed points by name."""
 
 # Immutable, so one of each serves as the default of every call.
 _ANDERSON = Anderson()
@@ -25,7 +37,7 @@ def fixed_point(
     step: Callable[..., Any],
     z0: Any,
     *args: Any,
-    solver: AbstractSolver = _ANDERSON,
+    solver: AbstractSolver | str = _ANDERSON,
     backward: AbstractBackward = _IMPLICIT,
     tolerance: float | None = None,
     max_iterations: int = 200,
@@ -44,7 +56,7 @@ def fixed_point(
         step: ``step(z, *args)``, a pytree like ``z0``; deterministic, each example by itself.
         z0: Start: a tensor or a pytree of floating tensors ``(*batch, *event)``. Half types are iterated in float32.
         args: Passed on to the step.
-        solver: :class:`Anderson`, :class:`Broyden`, :class:`Picard` or :class:`Newton`.
+        solver: :class:`Anderson`, :class:`Broyden`, :class:`Picard` or :class:`Newton`; or by name, ``"anderson"``.
         backward: :class:`Implicit`, :class:`Unroll`, :class:`OneStep`, :class:`Truncated` or :class:`Checkpoint`.
         tolerance: Largest ``rms(f(z) - z) / (1 + rms(z))`` of an example; ``None`` is 1e-10 for float64, 1e-5 for
             float32, 2e-3 for float16 and 2e-2 for bfloat16.
@@ -82,6 +94,7 @@ def fixed_point(
         >>> a.grad  # 1 / (2 sqrt(a))
         tensor([0.2500, 0.1667], dtype=torch.float64)
     """
+    solver = chosen("fixed_point(solver)", solver, SOLVERS)
     if not isinstance(solver, AbstractSolver):
         reject_type("fixed_point(solver)", "must be Anderson(), Broyden(), Picard() or Newton()", solver)
     packing = Packing("fixed_point(z0)", z0, event_dims)

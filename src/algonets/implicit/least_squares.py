@@ -13,8 +13,10 @@ from algonets.implicit.backward import AbstractBackward, Implicit
 from algonets.implicit.dense import solve_dense
 from algonets.implicit.iterate import AbstractSolver, frozen
 from algonets.implicit.layer import Settings, relative_measure, run
+from algonets.implicit.lbfgs import LBFGS
 from algonets.implicit.linearise import Problem, dense_jacobian, gradient_of
-from algonets.implicit.newton import backtrack
+from algonets.implicit.names import chosen
+from algonets.implicit.newton import Newton, backtrack
 from algonets.implicit.packing import Packing
 from algonets.implicit.solution import OnFailure, Solution
 
@@ -140,6 +142,12 @@ class LevenbergMarquardt(AbstractSolver):
 
 
 _LEVENBERG_MARQUARDT = LevenbergMarquardt()
+_SOLVERS = {
+    "levenberg_marquardt": LevenbergMarquardt,
+    "gauss_newton": GaussNewton,
+    "lbfgs": LBFGS,
+    "newton": Newton,
+}
 _IMPLICIT = Implicit()
 
 
@@ -147,7 +155,7 @@ def least_squares(
     residuals: Callable[..., Tensor],
     x0: Any,
     *args: Any,
-    solver: AbstractSolver = _LEVENBERG_MARQUARDT,
+    solver: AbstractSolver | str = _LEVENBERG_MARQUARDT,
     backward: AbstractBackward = _IMPLICIT,
     tolerance: float | None = None,
     max_iterations: int = 200,
@@ -164,7 +172,8 @@ def least_squares(
         residuals: ``residuals(x, *args)``, ``(*batch, ...)``: all its further dimensions are squared and summed.
         x0: Start, a pytree of floating tensors ``(*batch, *event)``.
         args: Passed on to the residuals.
-        solver: :class:`LevenbergMarquardt`, :class:`GaussNewton`, :class:`LBFGS` or :class:`Newton`.
+        solver: :class:`LevenbergMarquardt`, :class:`GaussNewton`, :class:`LBFGS` or :class:`Newton`; or by name,
+            ``"levenberg_marquardt"``.
         backward: :class:`Implicit`, :class:`Unroll` or :class:`Checkpoint`.
         tolerance: Largest ``rms(J^T r) / (1 + rms(x))`` of an example; ``None`` as for :func:`fixed_point`.
         max_iterations: Most updates, ``>= 0``.
@@ -192,6 +201,7 @@ def least_squares(
         >>> least_squares(fit, torch.ones(2, dtype=torch.float64)).value.detach().round(decimals=6)
         tensor([2., 3.], dtype=torch.float64)
     """
+    solver = chosen("least_squares(solver)", solver, _SOLVERS)
     if not isinstance(solver, AbstractSolver):
         reject_type("least_squares(solver)", "must be LevenbergMarquardt() or GaussNewton()", solver)
     packing = Packing("least_squares(x0)", x0, event_dims)

@@ -5,9 +5,12 @@ from typing import Any
 
 from algonets._core.errors import reject_type
 from algonets.implicit.backward import AbstractBackward, Implicit
+from algonets.implicit.broyden import Broyden
+from algonets.implicit.fixed_point import SOLVERS
 from algonets.implicit.iterate import AbstractSolver
 from algonets.implicit.layer import Settings, run
 from algonets.implicit.linearise import Problem
+from algonets.implicit.names import chosen
 from algonets.implicit.newton import Newton
 from algonets.implicit.packing import Packing
 from algonets.implicit.solution import OnFailure, Solution
@@ -22,7 +25,7 @@ def root(
     residual: Callable[..., Any],
     z0: Any,
     *args: Any,
-    solver: AbstractSolver = _NEWTON,
+    solver: AbstractSolver | str = _NEWTON,
     backward: AbstractBackward = _IMPLICIT,
     tolerance: float | None = None,
     max_iterations: int = 100,
@@ -39,7 +42,8 @@ def root(
         residual: ``residual(z, *args)``, a pytree like ``z0``: as many equations as unknowns.
         z0: Start, a pytree of floating tensors ``(*batch, *event)``.
         args: Passed on to the residual.
-        solver: :class:`Newton`, ``Broyden(exact_start=True)``, or one for fixed points if ``z + F(z)`` contracts.
+        solver: :class:`Newton`, ``Broyden(exact_start=True)``, or one for fixed points if ``z + F(z)`` contracts; or
+            by name, as of :func:`fixed_point`, where ``"broyden"`` has the exact start.
         backward: :class:`Implicit`, :class:`Unroll` or :class:`Checkpoint`.
         tolerance: Largest ``rms(F)`` of an example, in the unit of F; ``None`` as for :func:`fixed_point`.
         max_iterations: Most updates, ``>= 0``.
@@ -68,6 +72,7 @@ def root(
         >>> z.detach(), a.grad  # 1 / (3 z^2 + 1)
         (tensor([1.], dtype=torch.float64), tensor([0.2500], dtype=torch.float64))
     """
+    solver = chosen("root(solver)", solver, {**SOLVERS, "broyden": lambda: Broyden(exact_start=True)})
     if not isinstance(solver, AbstractSolver):
         reject_type("root(solver)", "must be Newton(), Broyden(), Anderson() or Picard()", solver)
     packing = Packing("root(z0)", z0, event_dims)

@@ -1,8 +1,8 @@
 """Losses that contain an algorithm: around solvers and layers, of a chain, and on soft orders.
 
-Two families share the words perceptron and hinge: the functions :func:`perceptron` and :func:`structured_hinge` take
-a chain and its labels; the modules :class:`Perceptron` and :class:`StructuredHinge` take any solver, scores theta and
-a solution of their shape.
+Two families share the words perceptron and hinge. The functions :func:`perceptron` and :func:`structured_hinge`, with
+:func:`nll`, :func:`risk` and :func:`direct_loss`, take a chain, or any dynamic program, and its labels. The modules
+:class:`Perceptron` and :class:`StructuredHinge` take any solver, scores theta and a solution of their shape.
 
 ========================== ==================== ==========================================================
 loss                       labels               solver calls an example
@@ -34,7 +34,7 @@ from algonets.losses.solver_hinge import StructuredHinge
 from algonets.losses.solver_perceptron import Perceptron
 from algonets.losses.spearman import Spearman
 from algonets.losses.spo_plus import SPOPlus
-from algonets.losses.structured import nll, perceptron, structured_hinge
+from algonets.losses.structured import direct_loss, nll, perceptron, risk, structured_hinge
 from algonets.losses.topk_cross_entropy import TopKCrossEntropy
 
 __all__ = [
@@ -54,10 +54,12 @@ __all__ = [
     "Spearman",
     "StructuredHinge",
     "TopKCrossEntropy",
+    "direct_loss",
     "nll",
     "normalised_regret",
     "optimality_ratio",
     "perceptron",
     "regret",
+    "risk",
     "structured_hinge",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from algonets._core.errors import reject_type, require
 from algonets._core.reductions import reduce_loss
-from algonets.gradients._problem import Problem, event_dims_of, sense_of, solver_name
+from algonets.gradients._problem import Mask, Problem, event_dims_of, sense_of, solver_name
 
 __all__ = ["Reduction", "SolverLoss"]
 
@@ -38,10 +38,9 @@ class SolverLoss(torch.nn.Module):
     def _problem(self, theta: Tensor, instance: dict[str, Any]) -> Problem:
         return Problem(type(self).__name__, self.solver, theta, instance, self.event_dims, self.keep_sign)
 
-    def _finish(self, problem: Problem, loss: Tensor, good: Tensor, y: Tensor, return_solution: bool) -> Any:
+    def _finish(self, problem: Problem, loss: Tensor, good: Mask, y: Tensor, return_solution: bool) -> Any:
         """Mask, reduce, and add the solution if asked for."""
-        masked = torch.where(good, loss, 0.0)
-        value = problem.restore_values(masked)
+        value = problem.restore_values(problem.masked(loss, good))
         wanted = torch.promote_types(problem.dtype, torch.float32)
         reduced = reduce_loss(type(self).__name__, value.to(wanted), self.reduction)
         return (reduced, problem.restore(y)) if return_solution else reduced

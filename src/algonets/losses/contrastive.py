@@ -30,7 +30,7 @@ class PoolLoss(SolverLoss):
         scores = problem.scores.flatten(1) @ others.flatten(1).mT
         loss = self._of(scores) - problem.dot(problem.scores, right)
         best = others[scores.argmax(-1)] if len(scores) else torch.zeros_like(right)
-        return self._finish(problem, loss, torch.ones_like(loss, dtype=torch.bool), best, return_solution)
+        return self._finish(problem, loss, None, best, return_solution)
 
     def _of(self, scores: Tensor) -> Tensor:
         raise NotImplementedError

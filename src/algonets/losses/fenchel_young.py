@@ -69,8 +69,8 @@ class FenchelYoung(SolverLoss):
         """Return the loss."""
         problem = self._problem(theta, instance)
         right = problem.other("y", y)
-        value, mean, good = self.layer.potential(problem, generator)
-        loss = value + self.layer.penalty(problem, right) - problem.dot(problem.scores, right)
+        offset, mean, good = self.layer.potential(problem, generator)
+        loss = problem.dot(problem.scores, mean - right) + (offset + self.layer.penalty(problem, right))
         return self._finish(problem, loss, good, mean, return_solution)
 
     def extra_repr(self) -> str:

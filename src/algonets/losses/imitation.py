@@ -78,7 +78,7 @@ class Imitation(SolverLoss):
             loss = self.distance(found, right)
             rule = f"must return a value an example, {tuple(right.shape[:1])}"
             require(loss.shape == right.shape[:1], "Imitation: distance", rule, loss)
-        return self._finish(problem, loss, torch.ones_like(loss, dtype=torch.bool), found, return_solution)
+        return self._finish(problem, loss, None, found, return_solution)
 
     def extra_repr(self) -> str:
         """Return the settings, for the ``repr``."""

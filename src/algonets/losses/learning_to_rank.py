@@ -75,13 +75,13 @@ class LearningToRank(PoolLoss):
     ) -> Any:
         """Return the loss."""
         problem = self._problem(theta, instance)
-        true = problem.sign * problem.other("cost", cost)
+        true = problem.other_costs("cost", cost)
         pool = self.pool.refresh(problem, generator)
         flat = pool.flatten(1).mT
         found, wanted = problem.scores.flatten(1) @ flat, true.flatten(1) @ flat
         best = pool[found.argmax(-1)] if len(found) else torch.zeros_like(true)
         loss = self._compare(found, wanted)
-        return self._finish(problem, loss, torch.ones_like(loss, dtype=torch.bool), best, return_solution)
+        return self._finish(problem, loss, None, best, return_solution)
 
     def _compare(self, found: Tensor, wanted: Tensor) -> Tensor:
         if self.kind == "listwise":

@@ -62,14 +62,15 @@ class PerturbationGradient(SolverLoss):
     def forward(self, theta: Tensor, cost: Tensor, *, return_solution: bool = False, **instance: Any) -> Any:
         """Return the loss."""
         problem = self._problem(theta, instance)
-        shift = self.step * problem.sign * problem.other("cost", cost)
+        shift = self.step * problem.other_costs("cost", cost)
         # More of the true scores is better, and the loss is less.
         high = problem.scores + shift if self.symmetric else problem.scores
         ends = torch.stack([high, problem.scores - shift])
         y, good = problem.maximise(ends)
         width = 2 * self.step if self.symmetric else self.step
         values = problem.dot(ends, y)
-        return self._finish(problem, (values[1] - values[0]) / width, good.all(0), y[0], return_solution)
+        fine = None if good is None else good.all(0)
+        return self._finish(problem, (values[1] - values[0]) / width, fine, y[0], return_solution)
 
     def _settings(self) -> dict[str, Any]:
         return {"step": self.step} | ({} if self.symmetric else {"symmetric": False})

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from algonets.gradients._problem import Problem, event_dims_of
+from algonets.gradients._problem import Problem, both, event_dims_of
 
 __all__ = ["normalised_regret", "optimality_ratio", "regret"]
 
@@ -131,9 +131,10 @@ def _compare(
     """Return regrets and best values, ``(*batch,)``."""
     problem = Problem(call, solver, theta, instance, event_dims_of(call, solver, event_dims))
     with torch.no_grad():
-        true = problem.sign * problem.other("cost", cost)
-        best, known = problem.maximise(true) if y is None else (problem.other("y", y), True)
+        true = problem.other_costs("cost", cost)
+        best, known = problem.maximise(true) if y is None else (problem.other("y", y), None)
         found, good = problem.maximise(problem.scores)
-        top = problem.dot(true, best)
-        lost = torch.where(good & known, top - problem.dot(true, found), torch.nan)
+        top, fine = problem.dot(true, best), both(good, known)
+        lost = top - problem.dot(true, found)
+        lost = lost if fine is None else torch.where(fine, lost, torch.nan)
     return problem.restore_values(lost), problem.restore_values(top)

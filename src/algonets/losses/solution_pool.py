@@ -6,6 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from algonets._core.checks import values_visible
 from algonets._core.errors import reject_type, require
 from algonets.gradients._problem import Problem, event_dims_of, sense_of, solver_name
 
@@ -90,8 +91,15 @@ class SolutionPool(torch.nn.Module):
         chance = 1.0 if self.grow == 1 else float(torch.rand((), generator=generator)) if self.grow > 0 else 2.0
         if self.grow == 1 or chance < self.grow:
             y, good = problem.maximise(problem.scores)
-            self.add(y[good])
-        return self.solutions.to(problem.scores)
+            self.add(y if good is None else y[good])
+        solutions = self.solutions.to(problem.scores)
+        if problem.closed is not None:
+            used = solutions.flatten(1) @ problem.closed.flatten(1).to(solutions).mT
+            rule = "must not forbid what a solution of the pool uses, as one pool serves all examples"
+            require(
+                not values_visible(used) or not bool(used.any()), f"{problem.call}(theta)", rule, "an infinity there"
+            )
+        return solutions
 
     def extra_repr(self) -> str:
         """Return the settings, for the ``repr``."""

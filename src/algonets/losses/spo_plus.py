@@ -4,6 +4,7 @@ from typing import Any, final
 
 from torch import Tensor
 
+from algonets.gradients._problem import both
 from algonets.losses._solver_loss import SolverLoss
 
 __all__ = ["SPOPlus"]
@@ -47,9 +48,9 @@ class SPOPlus(SolverLoss):
     ) -> Any:
         """Return the loss."""
         problem = self._problem(theta, instance)
-        true = problem.sign * problem.other("cost", cost)
-        best, known = problem.maximise(true) if y is None else (problem.other("y", y), True)
+        true = problem.other_costs("cost", cost)
+        best, known = problem.maximise(true) if y is None else (problem.other("y", y), None)
         scores = 2 * problem.scores - true
         far, good = problem.maximise(scores)
-        loss = problem.dot(scores, far) - problem.dot(scores, best)
-        return self._finish(problem, loss, good & known, far, return_solution)
+        loss = problem.dot(scores, far - best)
+        return self._finish(problem, loss, both(good, known), far, return_solution)

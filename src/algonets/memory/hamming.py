@@ -27,11 +27,11 @@ class Hamming(nn.Module):
     never resolve by themselves: among units that are equally strong the one stored first wins.
 
     Args:
-        n: number of units of a pattern.
+        n: number of units of a pattern; None takes that of the first patterns that are stored.
         inhibition: ``eps`` as a fraction of its bound ``1 / P``, in (0, 1).
         max_iterations: of MAXNET.
         packed: keep the patterns as bits, a 32nd of the memory, and count differing bits; for signs, not for
-            :meth:`unroll` and :meth:`compete`.
+            :meth:`unroll` and :meth:`compete`, and not without ``n``.
 
     Raises:
         TypeError: if ``n`` or ``max_iterations`` is not an integer.
@@ -49,17 +49,26 @@ class Hamming(nn.Module):
 
     patterns: Tensor
 
-    def __init__(self, n: int, *, inhibition: float = 0.9, max_iterations: int = 10_000, packed: bool = False):
+    n: int
+
+    def __init__(
+        self, n: int | None = None, *, inhibition: float = 0.9, max_iterations: int = 10_000, packed: bool = False
+    ):
         super().__init__()
-        self.n = check_at_least("Hamming(n)", n, 1)
+        if n is None and packed:
+            reject("Hamming(n)", "must be given with packed=True", n, "Bits do not tell how many of them count.")
+        self.n = 0 if n is None else check_at_least("Hamming(n)", n, 1)
         require(0 < inhibition < 1, "Hamming(inhibition)", "must be in (0, 1)", inhibition, "At 1 all units may die.")
         self.inhibition = float(inhibition)
         self.max_iterations = check_at_least("Hamming(max_iterations)", max_iterations, 1)
         self.packed = packed
-        self.register_buffer("patterns", pack(torch.zeros(0, n)) if packed else torch.zeros(0, n))
+        self.register_buffer("patterns", pack(torch.zeros(0, self.n)) if packed else torch.zeros(0, self.n))
 
     def store(self, patterns: Tensor, *, append: bool = False) -> Self:
         """Keep patterns ``(P, n)`` of +1 and -1; see ``Hopfield.store``."""
+        if not self.n and isinstance(patterns, Tensor) and patterns.ndim == 2 and patterns.shape[1]:
+            self.n = patterns.shape[1]
+            self.patterns = self.patterns.new_zeros(0, self.n)
         check_patterns("Hamming.store(patterns)", patterns, self.n)
         require(patterns.ndim == 2, "Hamming.store(patterns)", "must be (P, n)", patterns)
         new = pack(patterns) if self.packed else patterns.clone()
@@ -85,6 +94,7 @@ class Hamming(nn.Module):
             TypeError: if ``queries`` is not a floating tensor.
             ValueError: if it holds anything but signs, does not fit, or nothing is stored.
         """
+        self._check_stored("Hamming(queries)")
         check_patterns("Hamming(queries)", queries, self.n)
         flat = queries.reshape(-1, self.n)
         rows = max(1, _RACES // max(len(self.patterns), 1))
@@ -165,7 +175,12 @@ class Hamming(nn.Module):
         eps = self.inhibition / strength.shape[-1]
         return torch.relu(strength - eps * (strength.sum(-1, keepdim=True) - strength))
 
+    def _check_stored(self, call: str) -> None:
+        if not len(self.patterns):
+            reject(call, "needs stored patterns", "none", "Call store(patterns) first.")
+
     def _matches(self, call: str, queries: Tensor, soft: bool = False) -> Tensor:
+        self._check_stored(call)
         if soft:
             if self.packed:
                 reject(call, "needs patterns that are not packed", "packed=True", "Use Hamming(n), without it.")
@@ -174,8 +189,6 @@ class Hamming(nn.Module):
             require(fits, call, f"must have {self.n} units in the last dimension", queries)
         else:
             check_patterns(call, queries, self.n)
-        if not len(self.patterns):
-            reject(call, "needs stored patterns", "none", "Call store(patterns) first.")
         if self.packed:
             return self.n - packed_distance(pack(queries), self.patterns)
         return (self.n + queries @ self.patterns.to(queries.dtype).mT) / 2
@@ -188,4 +201,5 @@ class Hamming(nn.Module):
         stored = state_dict.get(prefix + "patterns")
         if isinstance(stored, Tensor):  # as many as were saved
             self.patterns = self.patterns.new_zeros(stored.shape)
+            self.n = self.n or stored.shape[-1]
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,22 +1,20 @@
 """Arrays of a program: lists of cells while they are addressed one by one, one tensor while they are used whole."""
 
 import math
-import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from algonets.relax.arithmetic import ArrayArithmetic
 from algonets.relax.cells import as_tensor, bad_index, contract, position_weights, stack_cells, wrap_cell
-from algonets.relax.values import _BINARY, Bool, Integer, Operators, as_integer, number
+from algonets.relax.values import Bool, Integer, as_integer
 
 if TYPE_CHECKING:
     from algonets.relax.runtime import Runtime
 
 __all__ = ["Array", "Journal"]
-
-_INTEGER_OPS = {operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod}
 
 
 class Journal(dict):
@@ -30,7 +28,7 @@ class Journal(dict):
         self.parent = parent
 
 
-class Array(Operators):
+class Array(ArrayArithmetic):
     """An array of every example, with the identity of a Python object: two names of it see the same writes.
 
     ``cells`` hold plain numbers, tensors ``(B,)`` or ``(1,)``, soft booleans, integers or arrays; ``tensor`` is
@@ -133,8 +131,10 @@ class Array(Operators):
             if offset is not None:
                 return self.cell_list()[offset]
         if all(part is None or isinstance(part, int | slice) or part is Ellipsis for part in parts):
-            if self.cells is not None and len(self.shape) == 1 and isinstance(parts[0], slice) and len(parts) == 1:
-                part = Array(self.rt, (len(self.cells[parts[0]]),), self.cells[parts[0]])
+            lone = len(self.shape) == 1 and isinstance(parts[0], slice) and len(parts) == 1
+            if lone and (self.cells is not None or (parts[0].step or 1) < 0):
+                cells = self.cell_list()[parts[0]]
+                part = Array(self.rt, (len(cells),), cells)
                 part.is_list, part.holds_indices = self.is_list, self.holds_indices
                 return part
             tensor = self.tensor_form()
@@ -311,65 +311,3 @@ class Array(Operators):
         source = value.tensor_form() if isinstance(value, Array) else as_tensor(self.rt, value)
         merged = self.rt.merge_tensors(weight, source, self.tensor_form())  # pyright: ignore[reportArgumentType]
         self.write_whole(None, merged)
-
-    # ---- operators
-
-    def combined(self, op: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-        """Apply a binary operator with an array on either side."""
-        left, right = self._operand(a), self._operand(b)
-        if left is NotImplemented or right is NotImplemented:
-            return NotImplemented
-        kinds = [x.dtype.is_floating_point if isinstance(x, Tensor) else isinstance(x, float) for x in (left, right)]
-        if any(kinds) or op not in _INTEGER_OPS:
-            dtype = self.rt.dtype
-            left, right = (x.to(dtype) if isinstance(x, Tensor) else x for x in (left, right))
-        return Array.of(self.rt, op(left, right))
-
-    def _operand(self, value: Any) -> Any:
-        if isinstance(value, Array):
-            return value.numbers()
-        value = as_integer(self.rt, value) if isinstance(value, Integer | Bool) and _certain(value) else value
-        if isinstance(value, Integer):
-            exact = value.exact
-            return value.expectation() if exact is None else exact
-        value = number(self.rt, value)
-        return value if isinstance(value, Tensor | int | float) else NotImplemented
-
-    def repeated(self, times: Any) -> "Array":
-        """``[...] * times`` of a list."""
-        if times.__class__ is not int:
-            raise TypeError("a list can be repeated an exact integer number of times only")
-        return Array.listed(self.rt, self.cell_list() * times)
-
-
-def _certain(value: Bool | Integer) -> bool:
-    return value.exact if isinstance(value, Bool) else value.exact is not None
-
-
-def _operators() -> None:
-    def forward(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        def apply(self: Array, other: Any) -> Any:
-            if self.is_list and op is operator.mul:
-                return self.repeated(other)
-            if self.is_list and op is operator.add and isinstance(other, Array) and other.is_list:
-                return Array.listed(self.rt, [*self.cell_list(), *other.cell_list()])
-            return self.combined(op, self, other)
-
-        return apply
-
-    def backward(op: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        def apply(self: Array, other: Any) -> Any:
-            if self.is_list and op is operator.mul:
-                return self.repeated(other)
-            return self.combined(op, other, self)
-
-        return apply
-
-    for name, op in _BINARY.items():
-        setattr(Array, f"__{name}__", forward(op))
-        setattr(Array, f"__r{name}__", backward(op))
-    setattr(Array, "__neg__", lambda self: self.combined(operator.mul, self, -1))  # noqa: B010
-    setattr(Array, "__pos__", lambda self: self)  # noqa: B010
-
-
-_operators()

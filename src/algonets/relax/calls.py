@@ -2,7 +2,6 @@
 
 import builtins
 import math
-import operator
 import types
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from algonets.relax.arrays import Array
 from algonets.relax.builtin_calls import BUILTINS, METHODS
-from algonets.relax.control import Path
+from algonets.relax.mass import Path
 from algonets.relax.values import UNREACHED, Bool, Integer, Unreached, number
 
 __all__ = ["CallMixin"]
@@ -236,40 +235,6 @@ class CallMixin:
         if len(items) != count:
             raise ValueError(f"expected {count} values to unpack, got {len(items)}")
         return items
-
-    # ---- operators that may make inf or NaN
-
-    def divide(self, a: Any, b: Any) -> Any:
-        """``a / b``."""
-        return self.risky(operator.truediv, a, b)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def floor_divide(self, a: Any, b: Any) -> Any:
-        """``a // b``."""
-        return self.risky(operator.floordiv, a, b)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def modulo(self, a: Any, b: Any) -> Any:
-        """``a % b``."""
-        return self.risky(operator.mod, a, b)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def power(self, a: Any, b: Any) -> Any:
-        """``a ** b``."""
-        return self.risky(operator.pow, a, b)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def matmul(self, a: Any, b: Any) -> Any:
-        """``a @ b``."""
-        return self.risky(operator.matmul, a, b)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def bit_and(self, a: Any, b: Any) -> Any:
-        """``a & b``."""
-        return self.bitwise(operator.and_, a, b)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def bit_or(self, a: Any, b: Any) -> Any:
-        """``a | b``."""
-        return self.bitwise(operator.or_, a, b)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def bit_xor(self, a: Any, b: Any) -> Any:
-        """``a ^ b``."""
-        return self.bitwise(operator.xor, a, b)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _opened(leaf: Any) -> Any:

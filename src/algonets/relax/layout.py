@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 from algonets._core.errors import reject, reject_type
 from algonets.relax.arrays import Array
 from algonets.relax.runtime import Runtime
-from algonets.relax.values import Bool, Integer, Undefined, Unreached
+from algonets.relax.values import Bool, Integer, Undefined, Unreached, alike
 
 __all__ = ["Layout"]
 
@@ -57,7 +57,9 @@ class Layout:
                     continue
                 if leaf.ndim < dims:
                     rule = f"must have batch_dims={dims} leading batch dimensions"
-                    reject(f"{call}({name})", rule, leaf, "Add them, or pass batch_dims=0 for a single example.")
+                    remedy = "Add them, or pass batch_dims=0 for a single example, or "
+                    remedy += f"batch_dims={{{name!r}: None}} for an argument that the batch shares."
+                    reject(f"{call}({name})", rule, leaf, remedy.replace("'", '"'))
                 lead = tuple(leaf.shape[:dims])
                 if self.shape is not None and lead != self.shape:
                     rule = f"must have the batch shape {self.shape} of {first}"
@@ -65,7 +67,7 @@ class Layout:
                         f"{call}({name})",
                         rule,
                         leaf,
-                        "For an argument that the batch shares set its batch_dims to None.",
+                        f'For an argument that the batch shares pass batch_dims={{"{name}": None}}.',
                     )
                 self.shape, first = lead, first or name
         if len(set(devices)) > 1:
@@ -111,7 +113,7 @@ class Layout:
         if isinstance(value, list):
             return Array.listed(rt, [self._inside(rt, item, dims, repeats) for item in value])
         if isinstance(value, tuple):
-            return tuple(self._inside(rt, item, dims, repeats) for item in value)
+            return alike(value, (self._inside(rt, item, dims, repeats) for item in value))
         if isinstance(value, dict):
             return {key: self._inside(rt, item, dims, repeats) for key, item in value.items()}
         return value
@@ -119,7 +121,7 @@ class Layout:
     def result(self, rt: Runtime, value: Any, exact: bool, batch: int) -> Any:
         """Bring a result to ``(batch, *event)``; integers and truth values keep their dtype where ``exact``."""
         if isinstance(value, tuple | list):
-            return type(value)(self.result(rt, item, exact, batch) for item in value)
+            return alike(value, (self.result(rt, item, exact, batch) for item in value))
         if isinstance(value, dict):
             return {key: self.result(rt, item, exact, batch) for key, item in value.items()}
         if isinstance(value, Undefined):

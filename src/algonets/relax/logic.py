@@ -9,7 +9,7 @@ from torch import Tensor
 
 from algonets.relax.arrays import Array
 from algonets.relax.cells import as_tensor
-from algonets.relax.control import Path
+from algonets.relax.mass import Path
 from algonets.relax.values import UNREACHED, Bool, Integer, Unreached, as_integer, number
 from algonets.tconorms import Probabilistic
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from algonets.relax.arrays import Array
 from algonets.relax.cells import as_tensor, stack_cells
-from algonets.relax.values import Bool, Integer, Undefined, Unreached, as_integer, gather_atoms
+from algonets.relax.values import Bool, Integer, Undefined, Unreached, alike, as_integer, gather_atoms
 
 if TYPE_CHECKING:
     from algonets.relax.runtime import Runtime
@@ -38,7 +38,7 @@ def merge(rt: "Runtime", chance: Bool, yes: Any, no: Any, index: bool = False) -
             return no + _blend(rt, chance.p, shift[2], 0.0)
         return merge_tensors(rt, chance.p, yes, no)
     if isinstance(yes, tuple | list) and type(yes) is type(no) and len(yes) == len(no):
-        return type(yes)(merge(rt, chance, a, b, index) for a, b in zip(yes, no))
+        return alike(yes, (merge(rt, chance, a, b, index) for a, b in zip(yes, no)))
     if isinstance(yes, dict) and isinstance(no, dict) and yes.keys() == no.keys():
         return {key: merge(rt, chance, yes[key], no[key], index) for key in yes}
     if isinstance(yes, Array) or isinstance(no, Array):
@@ -162,10 +162,11 @@ def merge_many(
     first = values[0]
     if isinstance(first, tuple | list):
         columns = zip(*values, strict=True)
-        return type(first)(merge_many(rt, weights, column, total, index) for column in columns)
+        return alike(first, (merge_many(rt, weights, column, total, index) for column in columns))
     if isinstance(first, dict):
         return {key: merge_many(rt, weights, [v[key] for v in values], total, index) for key in first}
-    if any(isinstance(v, Array) for v in values):
+    elementwise = any(w.ndim > 1 for w in weights) and all(_is_number(v) or isinstance(v, Array) for v in values)
+    if elementwise or any(isinstance(v, Array) for v in values):
         return _many_arrays(rt, weights, values, total)
     if all(isinstance(v, int | float | bool) and v == first and type(v) is type(first) for v in values):
         return first
@@ -190,7 +191,7 @@ def merge_columns(
         for k, column in enumerate(columns)
         if all(v.__class__ is Tensor for v in column) and any(v is not column[0] for v in column)
     ]
-    if len(real) < 2 or all(w.dtype == torch.bool for w in weights):
+    if len(real) < 2 or all(w.dtype == torch.bool for w in weights) or any(w.ndim > 1 for w in weights):
         return [merge_many(rt, weights, column, total, flag) for column, flag in zip(columns, index)]
     shares = _stacked_shares(rt, weights, _shares(rt, weights, total))
     cells = stack_cells(rt, [value for k in real for value in columns[k]])
@@ -226,7 +227,9 @@ def _weighted(rt: "Runtime", weights: Tensor, stacked: Tensor) -> Tensor:
 
 def _many_arrays(rt: "Runtime", weights: Sequence[Tensor], values: Sequence[Any], total: Tensor | None) -> Array:
     arrays = [v for v in values if isinstance(v, Array)]
-    if len(arrays) == len(values) and all(a.cells is not None and a.shape == arrays[0].shape for a in arrays):
+    scalar_weights = all(w.ndim == 1 for w in weights)
+    celled = len(arrays) == len(values) and all(a.cells is not None and a.shape == arrays[0].shape for a in arrays)
+    if scalar_weights and celled:
         index = any(a.holds_indices for a in arrays)
         columns = zip(*(a.cells for a in arrays))  # pyright: ignore[reportArgumentType]
         merged = Array(rt, arrays[0].shape, [merge_many(rt, weights, column, total, index) for column in columns])
@@ -237,7 +240,8 @@ def _many_arrays(rt: "Runtime", weights: Sequence[Tensor], values: Sequence[Any]
         shares = shares / total.clamp_min(torch.finfo(rt.dtype).tiny)
     forms = [v.floats() if isinstance(v, Array) else as_tensor(rt, v).to(rt.dtype) for v in values]
     stacked = torch.stack(torch.broadcast_tensors(*forms))
-    shares = shares.reshape(shares.shape[0], *[1] * (stacked.ndim - 2), shares.shape[-1])
+    ndim = max(shares.ndim, stacked.ndim)  # both broadcast from the right, behind the paths
+    shares, stacked = (x.reshape(len(x), *[1] * (ndim - x.ndim), *x.shape[1:]) for x in (shares, stacked))
     return Array.of(rt, _weighted(rt, shares, stacked))
 
 

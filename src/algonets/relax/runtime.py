@@ -1,9 +1,8 @@
 """The runtime of one call: what the generated code asks for, as ``_rt``."""
 
-import operator
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,19 +10,20 @@ import torch
 from torch import Tensor
 
 from algonets.distributions import Distribution
+from algonets.relax import access, risky, writes
 from algonets.relax.arrays import Array, Journal
+from algonets.relax.branches import Branch
 from algonets.relax.calls import CallMixin
-from algonets.relax.cells import bad_index
-from algonets.relax.control import DEAD, Branch, Frame, Loop, Path, both, each
+from algonets.relax.control import Frame, Loop, each
 from algonets.relax.errors import ResidualMassWarning
 from algonets.relax.lanes import Lanes, lanes
 from algonets.relax.law import Law
 from algonets.relax.logic import LogicMixin
-from algonets.relax.merging import merge, merge_columns, merge_many, merge_tensors
+from algonets.relax.mass import DEAD, Path, both
+from algonets.relax.merging import merge_tensors
 from algonets.relax.options import Options
 from algonets.relax.report import Decision
 from algonets.relax.scaling import Scale
-from algonets.relax.values import Bool, Integer, Undefined
 
 __all__ = ["Runtime"]
 
@@ -211,199 +211,34 @@ class Runtime(LogicMixin, CallMixin):
 
     # ---- writes
 
-    def undo(self) -> dict:
-        """Take back what the innermost journal noted and return what had been written."""
-        journal: Journal = self.journal  # pyright: ignore[reportAssignmentType]
-        self.journal = journal.parent
-        written = {}
-        for (array, offset), old in journal.items():
-            if offset is None:
-                written[array, None] = array.contents()
-                array.cells, array.tensor = old[0] and list(old[0]), old[1]
-            else:
-                cells = array.cell_list()
-                written[array, offset] = cells[offset]
-                cells[offset] = old
-                array.tensor = None
-        return written
-
-    def close(self, journal: Journal) -> None:
-        """End a journal whose writes stay: the one around it learns of them."""
-        self.journal = journal.parent
-        if journal.parent is not None:
-            for key, old in journal.items():
-                array, offset = key
-                if (array, None) in journal.parent:
-                    continue
-                if offset is None:
-                    cells = old[0]
-                    for other in [k for k in journal.parent if k[0] is array]:
-                        if cells is None:
-                            cells = list(Array(self, array.shape, None, old[1]).cell_list())
-                        cells[other[1]] = journal.parent.pop(other)
-                    journal.parent[array, None] = (cells, old[1] if cells is old[0] else None)
-                else:
-                    journal.parent.setdefault(key, old)
-
-    def merge_writes(self, chance: Bool, yes: dict, no: dict) -> None:
-        """Merge what two arms have written; both were undone."""
-        whole = {array for array, offset in (*yes, *no) if offset is None}
-        for array in whole:
-            before = array.contents()
-            left, right = (self._completed(array, written, before) for written in (yes, no))
-            merged = merge(self, chance, left, right, array.holds_indices)
-            array.write_whole(merged.cells, merged.tensor)
-        for key in dict.fromkeys((*yes, *no)):
-            array, offset = key
-            if array not in whole:
-                old = array.cell_list()[offset]
-                array.write(offset, merge(self, chance, yes.get(key, old), no.get(key, old), array.holds_indices))
-
-    def merge_contents(self, masses: list, contents: list[dict], total: Tensor | None, journal: Journal) -> None:
-        """Merge what several exits have written since a journal began."""
-        keys = dict.fromkeys(key for content in contents for key in content)
-        whole = {array for array, offset in keys if offset is None}
-        for array in whole:
-            before = journal[array, None]
-            sides = [self._completed(array, content, before) for content in contents]
-            merged = merge_many(self, masses, sides, total, array.holds_indices)
-            array.write_whole(merged.cells, merged.tensor)
-        columns: dict[tuple[Array, int], list] = {}
-        for key in keys:
-            array, offset = key
-            if array not in whole:
-                old = journal[key] if key in journal else array.cell_list()[offset]
-                columns[key] = [content.get(key, old) for content in contents]
-        merged = merge_columns(self, masses, list(columns.values()), total, [k[0].holds_indices for k in columns])
-        for (array, offset), value in zip(columns, merged):
-            array.write(offset, value)
-
-    def _completed(self, array: Array, written: dict, before: tuple) -> Array:
-        if (array, None) in written:
-            cells, tensor = written[array, None]
-        else:
-            cells, tensor = before[0] and list(before[0]), before[1]
-            changes = {offset: value for (other, offset), value in written.items() if other is array}
-            if changes:
-                cells = list(cells) if cells else list(Array(self, array.shape, None, tensor).cell_list())
-                tensor = None
-                for offset, value in changes.items():
-                    cells[offset] = value
-        side = Array(self, array.shape, cells, tensor)
-        side.is_list, side.holds_indices = array.is_list, array.holds_indices
-        return side
+    undo = writes.undo
+    close = writes.close
+    merge_writes = writes.merge_writes
+    merge_contents = writes.merge_contents
 
     # ---- reads and writes of a program
 
-    def get(self, a: Any, index: Any) -> Any:
-        """``a[index]``."""
-        if a.__class__ is Array:
-            return a.get(index)
-        if isinstance(a, Bool) and a.p.ndim > 1:
-            part = Array(self, a.p.shape[:-1], None, a.p).get(index)
-            return (
-                part if isinstance(part, Bool) else Bool(self, part.tensor_form() if isinstance(part, Array) else part)
-            )
-        if isinstance(a, Bool) or a.__class__ is Tensor:
-            raise TypeError("a number of each example cannot be indexed")
-        if isinstance(a, tuple | list | range) and not isinstance(index, int | slice):
-            if isinstance(a, range):
-                a = list(a)
-            return Array.listed(self, a).get(index)
-        if isinstance(a, Undefined):
-            return a.complain()
-        return a[index]
+    get = access.get
+    set = access.store
+    set_index = access.set_index
+    set_deep = access.set_deep
+    slice = access.exact_slice
+    undefined = access.undefined
+    count = access.count
+    items = access.items
+    shifted = access.shifted
+    augmented = access.augmented
 
-    def set(self, a: Any, index: Any, value: Any) -> None:
-        """``a[index] = value``."""
-        if not isinstance(a, Array):
-            kind = "an argument list or tuple" if isinstance(a, tuple | list) else type(a).__name__
-            raise TypeError(f"only arrays of the program can be written to, got {kind}. Make a copy: list(...).")
-        a.set(index, value)
+    # ---- risky arithmetic
 
-    def set_index(self, a: Any, index: Any, value: Any) -> None:
-        """``a[index] = value`` for an array whose entries serve as indices."""
-        if isinstance(a, Array):
-            a.holds_indices = True
-        self.set(a, index, value)
-
-    def set_deep(self, a: Any, outer: Any, inner: Any, value: Any) -> None:
-        """``a[outer][inner] = value``; a row of an array is a view, as in torch."""
-        if isinstance(a, Array) and not (a.cells and isinstance(a.cells[0], Array)):
-            first = outer if isinstance(outer, tuple) else (outer,)
-            second = inner if isinstance(inner, tuple) else (inner,)
-            if any(isinstance(part, slice) for part in first):
-                bad_index(slice(None))
-            a.set(first + second, value)
-        else:
-            self.set(self.get(a, outer), inner, value)
-
-    def slice(self, *parts: Any) -> slice:
-        """``start:stop:step`` with exact bounds."""
-        for part in parts:
-            if part is not None and not isinstance(part, int):
-                raise TypeError("the bounds of a slice in a relaxed program must be exact integers. Write a loop.")
-        return slice(*parts)
-
-    def undefined(self, name: str) -> Undefined:
-        """The value of a variable before its first assignment."""
-        return Undefined(name)
-
-    def count(self, value: Any) -> Any:
-        """A truth value as 0 or 1."""
-        if isinstance(value, Bool):
-            return Integer(self, [(value.p.long(), None)]) if value.exact else value.p
-        return int(value) if isinstance(value, bool) else value
-
-    def items(self, values: list) -> Array:
-        """A list display."""
-        return Array.listed(self, values)
-
-    def shifted(self, old: Any, by: int | float, new: Callable[[], Any]) -> Any:
-        """``old += by`` for a plain number; a merge with ``old`` then needs the share of ``by`` only."""
-        if old.__class__ is not Tensor:
-            return self.augmented(old, new())
-        result = old + self.constant(float(by), self.dtype)
-        self.shifts[id(result)] = (result, old, by)  # held, so that the id stays its own
-        return result
-
-    def augmented(self, old: Any, new: Any) -> Any:
-        """``old op= new``: in place where ``old`` is an array."""
-        if isinstance(old, Array) and isinstance(new, Array) and old.shape == new.shape and not old.is_list:
-            if old.is_view:
-                old.set(slice(None), new)  # refuses
-            old.write_whole(None if new.cells is None else list(new.cells), new.tensor)
-            return old
-        return new
-
-    # ---- risky arithmetic: what may make inf or NaN, whose gradient must not come back from a dead path
-
-    def risky(self, op: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-        """Apply ``/``, ``**``, ``//`` or ``%`` with the operands of dead examples cut from the graph."""
-        dead = self.dead_examples() if self.path is not None or self.alive is not None else None
-        if dead is not None:
-            self.guarded = True
-            a, b = self.cut(a, dead), self.cut(b, dead)
-        if op is operator.floordiv:  # piecewise constant; torch has no derivative of it
-            a, b = self.fixed(a), self.fixed(b)
-        if op is operator.matmul:
-            return self.lifted(torch.matmul, (a, b), {})
-        return op(a, b)
-
-    def fixed(self, value: Any) -> Any:
-        """A value without its gradient."""
-        if isinstance(value, Array):
-            tensor = value.tensor_form().detach()
-            return Array(self, tensor.shape[:-1], None, tensor)
-        if isinstance(value, Bool):
-            return Bool(self, value.p.detach())
-        return value.detach() if isinstance(value, Tensor) else value
-
-    def cut(self, value: Any, dead: Tensor) -> Any:
-        """Cut the examples that are dead from the graph of a value."""
-        if isinstance(value, Tensor) and value.requires_grad:
-            return torch.where(dead, value.detach(), value)
-        if isinstance(value, Array) and value.tensor_form().requires_grad:
-            tensor = value.tensor_form()
-            return Array(self, tensor.shape[:-1], None, torch.where(dead, tensor.detach(), tensor))
-        return value
+    divide = risky.divide
+    floor_divide = risky.floor_divide
+    modulo = risky.modulo
+    power = risky.power
+    matmul = risky.matmul
+    bit_and = risky.bit_and
+    bit_or = risky.bit_or
+    bit_xor = risky.bit_xor
+    fixed = risky.fixed
+    cut = risky.cut
+    risky = risky.risky

@@ -5,7 +5,7 @@ the batch is the last dimension, so that broadcasting follows the rules of one e
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from algonets.relax.runtime import Runtime
 
-__all__ = ["UNREACHED", "Bool", "Integer", "Undefined", "Unreached", "arithmetic", "number"]
+__all__ = ["UNREACHED", "Bool", "Integer", "Undefined", "Unreached", "alike", "arithmetic", "number"]
 
 _EXACT = {
     operator.add,
@@ -50,6 +50,11 @@ class Unreached:
 
 
 UNREACHED = Unreached()
+
+
+def alike(like: Any, items: Iterable[Any]) -> Any:
+    """A tuple or list of the type of another; named tuples keep their names."""
+    return type(like)(*items) if hasattr(like, "_fields") else type(like)(items)
 
 
 class Operators:

@@ -59,6 +59,7 @@ class BabiExperiment:
         overwrite: Replace a run in the output folder.
         seed: Of initial weights and training.
         starts: How often the memory network is trained from other weights; that with the least training loss counts.
+        enough: A start with a training loss below this is the last one.
         epochs: Passes over the questions; by default, after the linear start of the memory network, 100 (a task)
             or 60 (joint); 20 and 5 for the LSTM, 40 and 20 for the bag of words.
         batch_size: Questions a step.
@@ -79,6 +80,7 @@ class BabiExperiment:
         overwrite: bool = False,
         seed: int = 0,
         starts: int = 3,
+        enough: float = 0.01,
         epochs: int | None = None,
         batch_size: int = 32,
         hops: int = 3,
@@ -93,6 +95,9 @@ class BabiExperiment:
         self.output = Path(output or "runs/babi")
         self.resume, self.overwrite, self.seed, self.config = resume, overwrite, seed, config
         at_least(1, starts=starts, batch_size=batch_size, hops=hops, memories=memories, epochs=epochs)
+        if not enough >= 0:
+            raise RunError(f"--enough must not be negative, got {enough}.")
+        self.enough = enough
         self.starts, self.epochs, self.batch_size, self.hops, self.memories = starts, epochs, batch_size, hops, memories
         self.trainer_options = dict(trainer or {})
 
@@ -136,6 +141,8 @@ class BabiExperiment:
             starts.append({"train_loss": loss, "error": round(error, 2), "train_seconds": round(seconds, 1)})
             if best is None or reader.final_loss < best.final_loss:
                 best = reader
+            if reader.final_loss < self.enough:
+                break
         if best is None:
             raise RunError("--starts must be at least 1.")
         return best, starts

@@ -1,74 +1,141 @@
-"""Training and its record."""
+"""Training, in intervals that an interruption cannot undo, and its record."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
+import lightning
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from algonets import logic
+from algonets.experiments._experiment import minibatches
+from algonets.experiments._learner import Stream
 from algonets.experiments.logic.tasks import Preset, Task
 
-__all__ = ["accuracy", "train"]
+__all__ = ["GateLearner", "Rows", "accuracy", "intervals"]
 
 
 def accuracy(score: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor, batch: int = 2000) -> float:
     """Percent of the rows whose largest score is at their label."""
     right = sum(
-        int((score(rows).argmax(-1) == wanted).sum())
+        int((score(rows).argmax(-1).cpu() == wanted).sum())
         for rows, wanted in zip(x.split(batch), labels.split(batch), strict=True)
     )
     return 100 * right / max(len(labels), 1)
 
 
-def train(
-    network: logic.Sequential, task: Task, size: Preset, seed: int, marks: int, report: Callable[[dict[str, Any]], None]
-) -> list[dict[str, Any]]:
-    """Adam on cross-entropy, the rate falling to 0 by a cosine; soft and hard accuracy at some steps.
+def intervals(steps: int, marks: int) -> list[int]:
+    """Steps of each of ``marks`` intervals; accuracies are measured and a checkpoint is written after each."""
+    ends = [round(steps * k / marks) for k in range(marks + 1)]
+    return [end - start for start, end in zip(ends, ends[1:], strict=False)]  # noqa: RUF007
+
+
+class GateLearner(lightning.LightningModule):
+    """Adam on cross-entropy, the rate falling to 0 by a cosine; soft and hard accuracy after every interval.
 
     The test accuracy is recorded, never used to choose.
+
+    Args:
+        network: An encoder, then what is trained.
+        task: Its test part is measured.
+        size: Steps, rate.
+        report: Called with each entry of the record.
+
+    Attributes:
+        history: The record.
+        step_seconds: Wall seconds of training steps so far.
+        step_processor_seconds: Seconds of all threads of this process in them.
     """
-    optimiser = torch.optim.Adam(network.parameters(), size.rate, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, size.steps)
-    order = torch.Generator().manual_seed(seed)
-    encoder, body = network[0], logic.Sequential(*list(network)[1:])  # the bits are made once
-    bits = encoder(task.train).to(torch.uint8)
-    history: list[dict[str, Any]] = []
-    when = {round(size.steps * k / marks) for k in range(1, marks + 1)}
-    start, paused, loss, step = time.perf_counter(), 0.0, torch.zeros(()), 0
-    while step < size.steps:
-        for rows in torch.randperm(len(bits), generator=order).split(size.batch):
-            if len(rows) < min(size.batch, len(bits)):
-                continue
-            loss = functional.cross_entropy(body(bits[rows].to(torch.float32)), task.train_labels[rows])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            step += 1
-            if step in when:
-                pause = time.perf_counter()
-                history.append(_measure(network, task, step, float(loss.detach()), pause - start - paused))
-                report(history[-1])
-                paused += time.perf_counter() - pause
-            if step == size.steps:
-                break
-    return history
 
+    def __init__(self, network: logic.Sequential, task: Task, size: Preset, report: Callable[[dict[str, Any]], None]):
+        super().__init__()
+        self.network, self.task, self.size, self.report = network, task, size, report
+        self._body = (logic.Sequential(*list(network)[1:]),)  # no module of its own in the state
+        self.history: list[dict[str, Any]] = []
+        self.step_seconds = self.step_processor_seconds = 0.0
+        self._since = (0.0, 0.0)
+        self._loss = torch.zeros(())
 
-def _measure(network: nn.Module, task: Task, step: int, loss: float, seconds: float) -> dict[str, Any]:
-    with torch.no_grad():
-        network.eval()
-        soft = accuracy(network, task.test, task.test_labels)
-        hard = logic.compile(network, task.test[:1], verify=False)
-        found = {
-            "step": step,
-            "seconds": round(seconds, 2),
-            "loss": round(loss, 4),
-            "soft": round(soft, 2),
-            "hard": round(accuracy(hard, task.test, task.test_labels), 2),
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Start the clock of the step."""
+        self._since = (time.perf_counter(), time.process_time())
+
+    def training_step(self, batch: Any, batch_index: int) -> Tensor:
+        """Return the loss of rows whose bits were made once."""
+        bits, labels = batch
+        self._loss = functional.cross_entropy(self._body[0](bits.to(torch.float32)), labels)
+        return self._loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Stop the clock of the step."""
+        self.step_seconds += time.perf_counter() - self._since[0]
+        self.step_processor_seconds += time.process_time() - self._since[1]
+
+    def on_train_epoch_end(self) -> None:
+        """Measure."""
+        entry = {
+            "step": self.global_step,
+            "seconds": round(self.step_seconds, 2),
+            "processor_seconds": round(self.step_processor_seconds, 2),
+            "loss": round(float(self._loss.detach()), 4),
+            **_measure(self.network, self.task, self.device),
         }
-        network.train()
-    return found
+        self.history.append(entry)
+        self.log_dict({name: float(entry[name]) for name in ("loss", "soft", "hard")}, prog_bar=True)
+        self.report(entry)
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam and its schedule."""
+        optimizer = torch.optim.Adam(self.network.parameters(), self.size.rate, fused=True)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.size.steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the record."""
+        checkpoint["record"] = {
+            "history": self.history,
+            "seconds": self.step_seconds,
+            "processor_seconds": self.step_processor_seconds,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the record."""
+        record = checkpoint["record"]
+        self.history, self.step_seconds = list(record["history"]), record["seconds"]
+        self.step_processor_seconds = record["processor_seconds"]
+
+
+class Rows(lightning.LightningDataModule):
+    """Bits and labels, batch by batch; the order of an interval depends on the seed and its number alone.
+
+    Args:
+        encoder: Makes the bits, once.
+        task: Its training part.
+        batch: Rows of a step.
+        seed: Of the order.
+        lengths: Steps of the intervals.
+    """
+
+    def __init__(self, encoder: nn.Module, task: Task, batch: int, seed: int, lengths: list[int]):
+        super().__init__()
+        parts = task.train.split(5000)
+        self.tensors = (torch.cat([encoder(part).to(torch.uint8) for part in parts]), task.train_labels)
+        self.batch, self.seed, self.lengths = batch, seed, lengths
+
+    def train_dataloader(self) -> Any:
+        """Return the loader of the interval that the trainer is at."""
+        interval = self.trainer.current_epoch if self.trainer else 0
+        batches = minibatches(self.tensors, self.batch, (self.seed << 32) + interval)
+        return Stream(batches, self.lengths[interval]).train_dataloader()
+
+
+def _measure(network: logic.Sequential, task: Task, device: torch.device) -> dict[str, float]:
+    training = network.training
+    network.eval()
+    with torch.no_grad():
+        soft = accuracy(lambda rows: network(rows.to(device)), task.test, task.test_labels)
+    circuit = logic.compile(network, task.test[:1], verify=False)
+    network.train(training)
+    return {"soft": round(soft, 2), "hard": round(accuracy(circuit, task.test, task.test_labels), 2)}

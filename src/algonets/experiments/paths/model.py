@@ -28,7 +28,7 @@ class PathLearner(lightning.LightningModule):
         held_out: maps to measure on after every epoch.
         steps: of training in all, for the schedule.
         width: of the network.
-        learning_rate: of Adam; divided by 10 after 60 and again after 85 % of the steps.
+        learning_rate: of Adam at its highest: it rises for a fifth of the steps, then falls to nothing.
         precision: the network computes in ``float32`` or, where it can, ``bfloat16``; solvers always in float32.
     """
 
@@ -39,7 +39,7 @@ class PathLearner(lightning.LightningModule):
         held_out: TerrainMaps,
         steps: int,
         width: int = 32,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 5e-3,
         precision: Literal["float32", "bfloat16"] = "float32",
     ):
         super().__init__()
@@ -95,10 +95,9 @@ class PathLearner(lightning.LightningModule):
         self.log("optimal", 100 * score.optimal, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """Adam, its rate in three steps."""
+        """Adam, its rate in one cycle: with few steps worth six points of supervised costs against three levels."""
         optimizer = torch.optim.Adam(self.parameters(), self.learning_rate)
-        places = sorted({round(0.6 * self.steps), round(0.85 * self.steps)})
-        schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, places)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, self.steps, pct_start=0.2)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

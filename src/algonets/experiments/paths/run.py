@@ -48,7 +48,7 @@ class PathsExperiment:
         test_size: Held-out maps.
         epochs: Passes over the maps.
         batch_size: Maps a step.
-        learning_rate: Of Adam at the start.
+        learning_rate: Of Adam at its highest.
         width: Channels of the network's first stage; 64 is ResNet-18.
         precision: The network computes in float32 or bfloat16 (faster on processors with AMX).
         output: Folder for the results; by default runs/paths-<side>.
@@ -66,11 +66,11 @@ class PathsExperiment:
         compare: bool = False,
         methods: list[MethodName] | None = None,
         side: int = 12,
-        train_size: int = 3000,
+        train_size: int = 8000,
         test_size: int = 500,
-        epochs: int = 24,
+        epochs: int = 12,
         batch_size: int = 32,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 5e-3,
         width: int = 32,
         precision: Literal["float32", "bfloat16"] = "float32",
         output: str | None = None,

@@ -1,41 +1,40 @@
 """Three readers of a strip: given segmentation, CTC over columns, and a graph transformer over candidate pieces."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from algonets.dp import CTC, Lattice
-from algonets.experiments.strips.strip import LONGEST, PIECE, Strip, piece_images
-from algonets.nets import LetterScorer
+from algonets.experiments.strips.network import LETTERS, MARGIN, PieceScorer, StripFeatures
+from algonets.experiments.strips.strip import Strip
 
 __all__ = ["ColumnReader", "GraphReader", "SegmentedReader"]
 
-LETTERS = 26
-
 
 class SegmentedReader(nn.Module):
-    """The baseline that is told where each letter begins and ends."""
+    """The baseline that is told where each letter begins and ends; the same recogniser as the graph transformer's."""
 
     def __init__(self, height: int, width: int):
         super().__init__()
-        self.scorer = LetterScorer((1, height, PIECE), LETTERS, width, 0.1)
+        self.features = StripFeatures(height, width)
+        self.scorer = PieceScorer(self.features.channels, 4 * width)
 
-    def scores(self, strip: Strip) -> torch.Tensor:
-        """(letters, 26) log-probabilities."""
-        return self.scorer(piece_images(strip, list(zip(strip.begins, strip.ends, strict=True)))).log_softmax(-1)
+    def scores(self, strips: list[Strip]) -> torch.Tensor:
+        """(all letters, 26) scores."""
+        pieces = [list(zip(strip.begins, strip.ends, strict=True)) for strip in strips]
+        return self.scorer(self.features(strips), pieces)
 
     def loss(self, strips: list[Strip]) -> torch.Tensor:
         """Cross-entropy of the letters."""
-        pieces = torch.cat([piece_images(s, list(zip(s.begins, s.ends, strict=True))) for s in strips])
-        return nn.functional.cross_entropy(self.scorer(pieces), torch.cat([s.labels for s in strips]))
+        return nn.functional.cross_entropy(self.scores(strips), torch.cat([strip.labels for strip in strips]))
 
     @torch.no_grad()
     def read(self, strips: list[Strip], lexicon: list[list[int]] | None) -> list[list[int]]:
         """Best letters, or best word of the lexicon with as many letters."""
         found = []
-        for strip in strips:
-            scores = self.scores(strip)
+        for scores in self.scores(strips).log_softmax(-1).split([len(strip.labels) for strip in strips]):
             fitting = [word for word in lexicon or [] if len(word) == len(scores)]
             if not fitting:
                 found.append(scores.argmax(-1).tolist())
@@ -45,70 +44,65 @@ class SegmentedReader(nn.Module):
         return found
 
 
+def _padded(words: list[torch.Tensor]) -> torch.Tensor:
+    """Targets of CTC (label 0 is the blank), to a multiple of 4: a circuit serves many batches."""
+    targets = torch.ones(len(words), -(-max(map(len, words)) // 4) * 4, dtype=torch.int64)
+    for row, word in zip(targets, words, strict=True):
+        row[: len(word)] = word + 1
+    return targets
+
+
 class ColumnReader(nn.Module):
-    """Convolutions over the strip and a CTC output every second column; label 0 is the blank."""
+    """The same convolutions over the strip and a CTC output every second column; label 0 is the blank."""
 
     def __init__(self, height: int, width: int):
         super().__init__()
-        wide = 2 * width
-        self.features = nn.Sequential(
-            nn.Conv2d(1, width, 3, padding=1),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(width, wide, 3, padding=1),
-            nn.BatchNorm2d(wide),
-            nn.ReLU(),
-            nn.MaxPool2d((2, 1)),
-        )
+        self.features = StripFeatures(height, width)
         self.head = nn.Sequential(
-            nn.Conv1d(wide * (height // 4), 4 * width, 5, padding=2),
+            nn.Conv1d(self.features.channels, 4 * width, 5, padding=2),
             nn.ReLU(),
+            nn.Dropout(0.2),
             nn.Conv1d(4 * width, LETTERS + 1, 3, padding=1),
         )
 
     def log_probs(self, strips: list[Strip]) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, T, 27) log-probabilities and the frames of each."""
-        lengths = torch.tensor([s.image.shape[1] // 2 for s in strips])
-        images = torch.zeros(len(strips), 1, strips[0].image.shape[0], 2 * int(lengths.max()))
-        for b, strip in enumerate(strips):
-            images[b, 0, :, : 2 * lengths[b]] = strip.image[:, : 2 * lengths[b]]
-        return self.head(self.features(images).flatten(1, 2)).transpose(1, 2).log_softmax(-1), lengths
+        lengths = torch.tensor([strip.image.shape[1] // 2 + MARGIN for strip in strips])
+        return self.head(self.features(strips)).transpose(1, 2).log_softmax(-1), lengths
 
     def loss(self, strips: list[Strip]) -> torch.Tensor:
         """Minus the log-probability of the words, by letter; words that do not fit in their frames are left out."""
         log_probs, lengths = self.log_probs(strips)
-        targets = nn.utils.rnn.pad_sequence([s.labels + 1 for s in strips], batch_first=True, padding_value=1)
-        sizes = torch.tensor([len(s.labels) for s in strips])
-        total = CTC(log_probs, targets, lengths, sizes).log_partition()
+        sizes = torch.tensor([len(strip.labels) for strip in strips])
+        total = CTC(log_probs, _padded([strip.labels for strip in strips]), lengths, sizes).log_partition()
         return -(total / sizes)[total > -torch.inf].mean()
 
     @torch.no_grad()
     def read(self, strips: list[Strip], lexicon: list[list[int]] | None) -> list[list[int]]:
         """Best label a frame, collapsed; or the word of the lexicon with the largest probability."""
         log_probs, lengths = self.log_probs(strips)
+        if lexicon is None:
+            merged = [torch.unique_consecutive(row[:n].argmax(-1)) for row, n in zip(log_probs, lengths, strict=True)]
+            return [(word[word > 0] - 1).tolist() for word in merged]
+        targets = _padded([torch.tensor(word) for word in lexicon])
+        sizes = torch.tensor([len(word) for word in lexicon])
         found = []
-        for scores, n in zip(log_probs, lengths.tolist(), strict=True):
-            if lexicon is None:
-                merged = torch.unique_consecutive(scores[:n].argmax(-1))
-                found.append((merged[merged > 0] - 1).tolist())
-                continue
-            words = [torch.tensor(word) + 1 for word in lexicon]
-            targets = nn.utils.rnn.pad_sequence(words, batch_first=True, padding_value=1)
-            sizes = torch.tensor([len(word) for word in words])
-            frames = scores[:n].expand(len(words), -1, -1)
-            found.append(lexicon[int(CTC(frames, targets, target_lengths=sizes).log_partition().argmax())])
+        for scores, n in zip(log_probs, lengths, strict=True):
+            frames = scores.expand(len(lexicon), -1, -1)
+            total = CTC(frames, targets, n.expand(len(lexicon)), sizes).log_partition()
+            found.append(lexicon[int(total.argmax())])
         return found
 
 
 @dataclass
 class _Plan:
-    """What is fixed for a strip: its pieces, the graph of all readings, and that of the right ones."""
+    """What is fixed for a strip: the graph of its pieces, and that of the right readings."""
 
-    spans: list[tuple[int, int]]
-    every: Lattice
-    right: Lattice
-    right_arcs: torch.Tensor  # arc of ``every`` behind each arc of ``right``
+    strip: Strip
+    pieces: list[tuple[int, int]]  # begin and end columns
+    every: Lattice  # an arc for each piece, whatever its letter
+    right: Lattice  # an arc for each piece and letter of the word that it may be
+    right_scores: torch.Tensor  # where the score of each of these lies among (pieces, 26)
 
 
 class GraphReader(nn.Module):
@@ -120,53 +114,61 @@ class GraphReader(nn.Module):
 
     def __init__(self, height: int, width: int):
         super().__init__()
-        self.scorer = LetterScorer((1, height, PIECE), LETTERS, width, 0.1)
+        self.features = StripFeatures(height, width)
+        self.scorer = PieceScorer(self.features.channels, 4 * width)
         self._plans: dict[int, _Plan] = {}
 
-    def plan(self, strip: Strip) -> _Plan:
-        """Return the lattice's shape for a strip, made once."""
-        if id(strip) not in self._plans:
-            self._plans[id(strip)] = _plan(strip)
-        return self._plans[id(strip)]
+    def _scores(self, strips: list[Strip]) -> tuple[list[_Plan], torch.Tensor]:
+        plans = []
+        for strip in strips:
+            if id(strip) not in self._plans:
+                self._plans[id(strip)] = _plan(strip)
+            plans.append(self._plans[id(strip)])
+        return plans, self.scorer(self.features(strips), [plan.pieces for plan in plans])
 
-    def lattices(self, strips: list[Strip]) -> tuple[Lattice, Lattice]:
-        """Return the lattices of all readings and of the right ones, with the recogniser's scores."""
-        plans = [self.plan(strip) for strip in strips]
-        pieces = torch.cat([piece_images(s, p.spans) for s, p in zip(strips, plans, strict=True)])
-        scores = self.scorer(pieces).split([len(plan.spans) for plan in plans])
-        weights = [part.reshape(-1) for part in scores]
-        every = Lattice.stack([plan.every for plan in plans]).with_weight(torch.cat(weights))
-        kept = [weight[plan.right_arcs] for weight, plan in zip(weights, plans, strict=True)]
-        return every, Lattice.stack([plan.right for plan in plans]).with_weight(torch.cat(kept))
+    def lattice(self, strips: list[Strip]) -> Lattice:
+        """Return the lattices of all interpretations: an arc for each candidate piece and each letter."""
+        return Lattice.stack([_readings(strip) for strip in strips]).with_weight(self._scores(strips)[1].flatten())
+
+    def sums(self, strips: list[Strip]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the log-sums over all interpretations and over the right ones.
+
+        In the first the letters of a piece are summed beforehand: parallel arcs are one arc.
+        """
+        plans, scores = self._scores(strips)
+        every = Lattice.stack([plan.every for plan in plans]).with_weight(scores.logsumexp(-1))
+        parts = scores.split([len(plan.pieces) for plan in plans])
+        kept = [part.flatten()[plan.right_scores] for part, plan in zip(parts, plans, strict=True)]
+        right = Lattice.stack([plan.right for plan in plans]).with_weight(torch.cat(kept))
+        return every.forward(), right.forward()
 
     def loss(self, strips: list[Strip]) -> torch.Tensor:
         """Discriminative forward criterion, by letter; words that the cuts cannot spell are left out."""
-        every, right = self.lattices(strips)
-        sizes = torch.tensor([len(s.labels) for s in strips])
-        spelled = right.forward()
-        return ((every.forward() - spelled) / sizes)[spelled > -torch.inf].mean()
+        every, right = self.sums(strips)
+        sizes = torch.tensor([len(strip.labels) for strip in strips])
+        return ((every - right) / sizes)[right > -torch.inf].mean()
 
     @torch.no_grad()
     def read(self, strips: list[Strip], lexicon: Lattice | None) -> list[list[int]]:
         """Return what the best paths spell, within a lexicon's acceptor if one is given."""
-        every, _ = self.lattices(strips)
+        every = self.lattice(strips)
         return (every if lexicon is None else every.intersect(lexicon)).paths()
 
 
+def _readings(strip: Strip, weight: Any = None) -> Lattice:
+    """Every candidate piece with every letter."""
+    spans, letters = torch.tensor(strip.spans), torch.arange(LETTERS)
+    source, target = spans.repeat_interleave(LETTERS, 0).T
+    weight = torch.zeros(len(source)) if weight is None else weight
+    states = len(strip.cuts)
+    return Lattice(source, target, weight, states, [0], [states - 1], labels=letters.repeat(len(spans)))
+
+
 def _plan(strip: Strip) -> _Plan:
-    cuts = strip.cuts
-    spans, source, target, labels = [], [], [], []
-    for i in range(len(cuts)):
-        for j in range(i + 1, min(i + LONGEST, len(cuts) - 1) + 1):
-            if cuts[j] - cuts[i] > PIECE + 2 and j > i + 1:
-                continue
-            spans.append((cuts[i], cuts[j]))
-            for letter in range(LETTERS):
-                source.append(i)
-                target.append(j)
-                labels.append(letter)
-    weight = torch.arange(len(source), dtype=torch.float64)  # the arc's number, to be seen in what comes out
-    every = Lattice(source, target, weight, len(cuts), [0], [len(cuts) - 1], labels=labels)
+    source, target = torch.tensor(strip.spans).T
+    every = Lattice(source, target, torch.zeros(len(source)), len(strip.cuts), [0], [len(strip.cuts) - 1])
+    number = torch.arange(len(source) * LETTERS, dtype=torch.float64)  # of the arc, to be seen in what comes out
     word = Lattice.from_lexicon([strip.labels.tolist()], torch.zeros(1, dtype=torch.float64))
-    right = every.intersect(word)
-    return _Plan(spans, every, right, right.weight.long())
+    right = _readings(strip, number).intersect(word)
+    pieces = [(strip.cuts[i], strip.cuts[j]) for i, j in strip.spans]
+    return _Plan(strip, pieces, every, right.with_weight(right.weight.float()), right.weight.long())

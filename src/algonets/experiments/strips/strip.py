@@ -6,13 +6,11 @@ import torch
 
 from algonets.data.words import AbstractWordDataset
 
-__all__ = ["LONGEST", "PIECE", "Strip", "make_strips", "over_segment", "piece_images"]
+__all__ = ["Strip", "cuts_found", "make_strips", "over_segment"]
 
 INK = 0.25
-LONGEST = 4
-"""How many neighbouring pieces a letter may consist of."""
-PIECE = 16
-"""Width of the image that the recogniser sees."""
+OVERLAP, SPACE = 2, 3
+"""Most columns that neighbours share, and most that lie between them."""
 
 
 class Strip(NamedTuple):
@@ -24,20 +22,26 @@ class Strip(NamedTuple):
     begins: list[int]  # true column of each letter
     ends: list[int]
     cuts: list[int]  # candidate cuts, the first 0, the last W
+    spans: list[tuple[int, int]]  # candidate letters: numbers of their two cuts
 
 
 def make_strips(words: AbstractWordDataset, count: int, seed: int) -> list[Strip]:
-    """Paste the first ``count`` words, each letter trimmed to its ink, with -2 to 3 columns between neighbours."""
+    """Paste ``count`` words, each letter trimmed to its ink, with -2 to 3 columns between neighbours.
+
+    If there are fewer words, they come again with other gaps. An overlap takes no more than a third of the
+    narrower letter: of an "l" two columns wide nothing would be left.
+    """
     generator = torch.Generator().manual_seed(seed)
-    return [_paste(words[k], generator) for k in range(min(count, len(words)))]
+    return [_paste(words[k % len(words)], generator) for k in range(count)]
 
 
 def _paste(sample, generator: torch.Generator) -> Strip:
     letters = [_trim(image[0]) for image in sample.images]
-    gaps = torch.randint(-2, 4, (len(letters),), generator=generator).tolist()
-    begins, ends, at = [], [], 0
+    gaps = torch.randint(-OVERLAP, SPACE + 1, (len(letters),), generator=generator).tolist()
+    begins, ends, at = [], [], 1
     for k, letter in enumerate(letters):
-        at = max(0, at + (gaps[k] if k else 1))
+        if k:
+            at += max(gaps[k], -(min(letter.shape[1], letters[k - 1].shape[1]) // 3))
         begins.append(at)
         at += letter.shape[1]
         ends.append(at)
@@ -45,7 +49,12 @@ def _paste(sample, generator: torch.Generator) -> Strip:
     for letter, begin in zip(letters, begins, strict=True):
         window = image[:, begin : begin + letter.shape[1]]
         torch.maximum(window, letter, out=window)
-    return Strip(image, sample.labels, sample.word, begins, ends, over_segment(image))
+    breadth = sample.images.shape[-1]
+    cuts = over_segment(image, max(2, breadth // 5))
+    longest = breadth + OVERLAP
+    pairs = [(i, j) for i in range(len(cuts)) for j in range(i + 1, len(cuts))]
+    spans = [(i, j) for i, j in pairs if cuts[j] - cuts[i] <= longest]
+    return Strip(image, sample.labels, sample.word, begins, ends, cuts, spans)
 
 
 def _trim(image: torch.Tensor) -> torch.Tensor:
@@ -53,31 +62,31 @@ def _trim(image: torch.Tensor) -> torch.Tensor:
     return image[:, columns[0] : columns[-1] + 1] if len(columns) else image[:, :4]
 
 
-def over_segment(image: torch.Tensor, closest: int = 3) -> list[int]:
-    """Cut where the ink of a column is a local minimum, at most every ``closest`` columns: rather too often."""
+def over_segment(image: torch.Tensor, closest: int = 2) -> list[int]:
+    """Cut where the ink of a column is a local minimum, and between, so that each piece has about ``closest`` columns.
+
+    Letters that touch leave no minimum where they meet: so there must be far more cuts than letters.
+    """
     ink = image.sum(0)
-    smooth = torch.nn.functional.avg_pool1d(ink[None, None], 3, 1, 1, count_include_pad=False)[0, 0]
-    order = torch.argsort(smooth, stable=True).tolist()
-    cuts = [0, image.shape[1]]
-    for column in order:
-        low, high = max(0, column - 1), min(len(ink) - 1, column + 1)
-        lowest = smooth[column] <= smooth[low] and smooth[column] <= smooth[high]
+    smooth = torch.nn.functional.avg_pool1d(ink[None, None], 3, 1, 1, count_include_pad=False)[0, 0].tolist()
+    width = len(smooth)
+    cuts = [0, width]
+    for column in sorted(range(1, width), key=smooth.__getitem__):
+        lowest = smooth[column] <= smooth[column - 1] and smooth[column] <= smooth[min(column + 1, width - 1)]
         if lowest and all(abs(column - cut) >= closest for cut in cuts):
             cuts.append(column)
     cuts.sort()
-    filled = [cuts[0]]
-    for cut in cuts[1:]:  # no piece wider than a narrow letter
-        while cut - filled[-1] > 8:
-            filled.append(filled[-1] + 6)
-        filled.append(cut)
+    filled = [0]
+    for cut in cuts[1:]:
+        begin = filled[-1]
+        pieces = -(-(cut - begin) // (closest + 1))
+        filled += [begin + (cut - begin) * k // pieces for k in range(1, pieces + 1)]
     return filled
 
 
-def piece_images(strip: Strip, spans: list[tuple[int, int]]) -> torch.Tensor:
-    """Return columns ``begin`` to ``end`` of each span, centred in (spans, 1, H, PIECE) images."""
-    pieces = torch.zeros(len(spans), 1, strip.image.shape[0], PIECE)
-    for k, (begin, end) in enumerate(spans):
-        width = min(end - begin, PIECE)
-        left = (PIECE - width) // 2
-        pieces[k, 0, :, left : left + width] = strip.image[:, begin : begin + width]
-    return pieces
+def cuts_found(strip: Strip) -> tuple[int, int]:
+    """Count the true boundaries that have a candidate cut within a column, and all of them."""
+    found = 0
+    for a, b in zip(strip.ends, strip.begins[1:], strict=False):
+        found += any(min(a, b) - 1 <= cut <= max(a, b) + 1 for cut in strip.cuts)
+    return found, len(strip.ends) - 1

@@ -22,6 +22,7 @@ from algonets.experiments._training import (
     make_trainer,
     write_json,
 )
+from algonets.experiments.strips import StripsExperiment
 from algonets.experiments.words.checkpoint import load_reader
 from algonets.experiments.words.evaluate import Reading, evaluate
 from algonets.experiments.words.model import WAYS, Way, WordReader
@@ -67,6 +68,10 @@ class WordsExperiment:
         train_size: Use only so many training words; all by default.
         trainer: Further arguments of lightning.Trainer.
         config: Text to keep as config.yaml in the output folder.
+        segmentation: ``given``, or ``none``: the letters are pasted into one strip that nobody cut apart, and read with
+            given segmentation, by CTC and by a graph transformer. The same as ``algonets train strips``; of
+            the options it takes data, data_dir, output, resume, overwrite, seed, epochs, batch_size, learning_rate,
+            width and train_size.
     """
 
     def __init__(
@@ -92,7 +97,26 @@ class WordsExperiment:
         train_size: int | None = None,
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
+        segmentation: Literal["given", "none"] = "given",
     ):
+        self.strips: StripsExperiment | None = None
+        if segmentation == "none":
+            _reject_given(
+                way=(way, "analytic"),
+                split=(split, "large"),
+                fold=(fold, 0),
+                transition_rate=(transition_rate, None),
+                dropout=(dropout, None),
+                distortion=(distortion, None),
+                iterations=(iterations, 3),
+                margin=(margin, 1.0),
+            )
+            given = {"size": train_size, "epochs": epochs, "batch_size": batch_size, "width": width}
+            options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+            options |= {"data_dir": data_dir, "output": output, "resume": resume, "overwrite": overwrite}
+            options |= {"seed": seed, "learning_rate": learning_rate, "config": config}
+            self.strips = StripsExperiment(data, **options)
+            return
         self.data, self.fold, self.data_dir = data, fold, data_dir
         self.split: OcrSplit = split
         self.ways: list[Way] = list(WAYS) if way == "all" else [way]
@@ -131,6 +155,8 @@ class WordsExperiment:
 
     def run(self) -> dict[str, Any]:
         """Train, compare, report; returns the content of metrics.json."""
+        if self.strips is not None:
+            return self.strips.run()
         console = Console()
         open_folder(self.output)
         train, test = self._datasets()
@@ -234,6 +260,12 @@ class _WordLoader(lightning.LightningDataModule):
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         return epoch_loader(self.dataset, self.batch_size, self.seed, rank, world, collate_words)
+
+
+def _reject_given(**options: tuple[Any, Any]) -> None:
+    for name, (value, default) in options.items():
+        if value != default:
+            raise RunError(f"--segmentation none does not know --{name}. Leave it out.")
 
 
 def _positive(option: str, value: int) -> int:
