@@ -67,6 +67,11 @@ def test_a_tiny_run(tmp_path):
     assert set(metrics["readers"]) == {"given segmentation", "CTC", "graph transformer"}
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["readers"] == metrics["readers"]
     assert (tmp_path / "run" / "report.png").stat().st_size > 1000
+    (tmp_path / "run" / "metrics.json").unlink()  # as if it had been interrupted before the end
+    again = StripsExperiment(
+        size=8, test_size=4, epochs=1, width=2, batch_size=4, output=str(tmp_path / "run"), resume=True
+    ).run()
+    assert again["readers"] == metrics["readers"]
     with pytest.raises(RunError, match="size"):
         StripsExperiment(size=0)
 

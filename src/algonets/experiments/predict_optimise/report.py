@@ -8,6 +8,7 @@ __all__ = ["save_report"]
 
 def save_report(path: Path, metrics: dict[str, Any]) -> None:
     """Draw the content of a metrics.json."""
+    import matplotlib
     import matplotlib.figure
 
     results = dict(sorted(metrics["results"].items(), key=lambda item: item[1]["regret"]))
@@ -15,7 +16,9 @@ def save_report(path: Path, metrics: dict[str, Any]) -> None:
     bars, curves = figure.subplots(1, 2, width_ratios=(1.15, 1))
     names = list(results)
     places = range(len(names))
-    colors = {name: "0.45" if name == "two-stage" else f"C{number % 10}" for number, name in enumerate(names)}
+    palette = matplotlib.colormaps["tab20"]
+    colors: dict[str, Any] = {name: palette(number % 20) for number, name in enumerate(names)}
+    colors |= {"two-stage": "0.45"}
     bars.barh(
         places,
         [found["regret"] for found in results.values()],
@@ -36,6 +39,8 @@ def save_report(path: Path, metrics: dict[str, Any]) -> None:
         dashed = "--" if name == "two-stage" else "-"
         curves.plot(epochs, found["curve"], dashed, color=colors[name], lw=1.6 if name == "two-stage" else 1.2)
     curves.set(xlabel="epoch", ylabel="held-out regret, %", yscale="log")
+    curves.yaxis.set_major_formatter("{x:g}")  # plain numbers: the range is less than two decades
+    curves.yaxis.set_minor_formatter("{x:g}")
     for axis in (bars, curves):
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.3, which="both", axis="x" if axis is bars else "both")

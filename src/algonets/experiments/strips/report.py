@@ -44,7 +44,7 @@ def save_lattice(path: Path, reader: Any, strips: list[Strip]) -> None:
         if probability > 0.03 or arc in best:
             bottom.text((x + y) / 2, height + 0.02, chr(97 + letter), color=colour, ha="center", va="bottom")
     bottom.plot(strip.cuts, [0] * len(strip.cuts), "o", color="black", markersize=4)
-    bottom.set(xlim=(0, width), yticks=[], ylim=(-0.1, 1.8), xlabel="column")
+    bottom.set(xlim=(0, width), yticks=[], ylim=(-0.1, 2.1), xlabel="column")
     bottom.set_title("lattice of interpretations: arcs by probability, the best path in blue")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

@@ -1,5 +1,6 @@
 """The experiment: train three readers on the same strips, compare their errors, draw a lattice."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +18,14 @@ from algonets.experiments._training import check_settings, write_json
 from algonets.experiments.strips.model import ColumnReader, GraphReader, SegmentedReader
 from algonets.experiments.strips.report import save_lattice
 from algonets.experiments.strips.strip import Strip, cuts_found, make_strips
+from algonets.experiments.strips.training import Schedule, train_reader
 
 __all__ = ["StripsExperiment"]
 
 READERS: dict[str, Callable[[int, int], nn.Module]] = {
     "given segmentation": SegmentedReader,
-    "CTC": ColumnReader,
     "graph transformer": GraphReader,
+    "CTC": ColumnReader,
 }
 
 
@@ -40,6 +42,7 @@ class StripsExperiment:
             downloaded (split "large", fold 0).
         data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
         output: Folder for the results; by default runs/strips-<data>.
+        resume: Go on with an interrupted run in the output folder.
         overwrite: Replace a run in the output folder.
         seed: Of the data, of the networks and of the order.
         size: Training strips; words come again, with other gaps, if there are fewer.
@@ -57,6 +60,7 @@ class StripsExperiment:
         data: Literal["synthetic", "ocr"] = "synthetic",
         data_dir: str | None = None,
         output: str | None = None,
+        resume: bool = False,
         overwrite: bool = False,
         seed: int = 0,
         size: int = 3000,
@@ -70,7 +74,8 @@ class StripsExperiment:
     ):
         self.data: Literal["synthetic", "ocr"] = data
         self.data_dir, self.seed, self.overwrite, self.config = data_dir, seed, overwrite, config
-        check_folder(output, False, overwrite)
+        check_folder(output, resume, overwrite)
+        self.resume = resume
         self.output = Path(output or f"runs/strips-{data}")
         at_least(1, size=size, test_size=test_size, epochs=epochs, width=width, batch_size=batch_size)
         positive(learning_rate=learning_rate)
@@ -83,7 +88,7 @@ class StripsExperiment:
         open_folder(self.output, self.config)
         names = ("data", "seed", "size", "test_size", "epochs", "width", "learning_rate", "batch_size")
         settings = {name: getattr(self, name) for name in names}
-        check_settings(self.output, settings, resume=False, overwrite=self.overwrite)
+        check_settings(self.output, settings, self.resume, self.overwrite)
         train, test = self._strips()
         words = sorted({strip.word for strip in (*train, *test)})
         lexicon = [[ord(c) - ord("a") for c in word] for word in words]
@@ -91,24 +96,32 @@ class StripsExperiment:
         metrics["cuts_a_letter"] = round(sum(len(s.cuts) - 1 for s in test) / sum(len(s.labels) for s in test), 2)
         found = [cuts_found(strip) for strip in test]
         metrics["boundaries_cut"] = round(100 * sum(a for a, _ in found) / max(1, sum(b for _, b in found)), 2)
-        reader: Any = None
+        path = self.output / "metrics.json"
+        done = json.loads(path.read_text())["readers"] if self.resume and path.exists() else {}
+        metrics["readers"] = done
+        checkpoints = self.output / "checkpoints"
+        checkpoints.mkdir(exist_ok=True)
+        plan = Schedule(self.epochs, self.batch_size, self.learning_rate, self.seed)
         for name, make in READERS.items():
             torch.manual_seed(self.seed)
-            begin = time.perf_counter()
-            reader = make(train[0].image.shape[0], self.width)
-            self._train(reader, train, name, console)
-            seconds = time.perf_counter() - begin
-            reader.eval()
+            reader: Any = make(train[0].image.shape[0], self.width)
+            checkpoint = checkpoints / f"{name.replace(' ', '_')}.pt"
+            seconds = train_reader(
+                reader, train, plan, checkpoint, self.resume, lambda line, name=name: console.print(f"{name}: {line}")
+            )
             closed: Any = Lattice.from_lexicon(lexicon) if isinstance(reader, GraphReader) else lexicon
-            metrics["readers"][name] = {
-                "train_seconds": round(seconds, 1),
-                "free": _errors(test, self._read(reader, test, None)),
-                "lexicon": _errors(test, self._read(reader, test, closed)),
-            }
-            console.print(f"{name}: {metrics['readers'][name]}")
-        save_lattice(self.output / "report.png", reader, test[:40])
+            if name not in done:
+                done[name] = {
+                    "train_seconds": round(seconds, 1),
+                    "free": _errors(test, self._read(reader, test, None)),
+                    "lexicon": _errors(test, self._read(reader, test, closed)),
+                }
+            if isinstance(reader, GraphReader):
+                save_lattice(self.output / "report.png", reader, test[:40])
+            write_json(path, metrics)
+            console.print(f"{name}: {done[name]}")
         metrics["seconds"] = round(time.perf_counter() - start, 1)
-        write_json(self.output / "metrics.json", metrics)
+        write_json(path, metrics)
         _show(console, metrics)
         console.print(f"Picture: {self.output / 'report.png'}    figures: {self.output / 'metrics.json'}")
         return metrics
@@ -120,31 +133,6 @@ class StripsExperiment:
             parts = [SyntheticWords(True, self.size, self.seed), SyntheticWords(False, self.test_size, self.seed)]
         held_out = min(self.test_size, len(parts[1]))
         return make_strips(parts[0], self.size, self.seed), make_strips(parts[1], held_out, self.seed + 1)
-
-    def _train(self, reader: Any, strips: list[Strip], name: str, console: Console) -> None:
-        steps = -(-len(strips) // self.batch_size)
-        optimizer = torch.optim.Adam(reader.parameters(), self.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, self.epochs * steps)
-        order = torch.Generator().manual_seed(self.seed)
-        for epoch in range(self.epochs):
-            total = 0.0
-            for chosen in self._batches(strips, order):
-                loss = reader.loss([strips[k] for k in chosen])
-                optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(reader.parameters(), 5.0)
-                optimizer.step()
-                schedule.step()
-                total += loss.item() / steps
-            console.print(f"{name}: epoch {epoch + 1}, loss a letter {total:.3f}")
-
-    def _batches(self, strips: list[Strip], order: torch.Generator) -> list[list[int]]:
-        """Random batches of strips of like widths: of each eight batches the strips are sorted."""
-        shuffled = torch.randperm(len(strips), generator=order).split(8 * self.batch_size)
-        pools = [sorted(pool.tolist(), key=lambda k: strips[k].image.shape[1]) for pool in shuffled]
-        size = self.batch_size
-        batches = [pool[k : k + size] for pool in pools for k in range(0, len(pool), size)]
-        return [batches[k] for k in torch.randperm(len(batches), generator=order).tolist()]
 
     def _read(self, reader: Any, strips: list[Strip], lexicon: Any) -> list[list[int]]:
         batches = range(0, len(strips), self.batch_size)

@@ -69,8 +69,9 @@ class WordsExperiment:
         trainer: Further arguments of lightning.Trainer.
         config: Text to keep as config.yaml in the output folder.
         segmentation: ``given``, or ``none``: the letters are pasted into one strip that nobody cut apart, and read with
-            given segmentation, by CTC and by a graph transformer. The same as ``algonets train strips``, with these
-            options: data, data_dir, output, overwrite, seed, epochs, batch_size, learning_rate, width, train_size.
+            given segmentation, by CTC and by a graph transformer. The same as ``algonets train strips``; of
+            the options it takes data, data_dir, output, resume, overwrite, seed, epochs, batch_size, learning_rate,
+            width and train_size.
     """
 
     def __init__(
@@ -104,7 +105,6 @@ class WordsExperiment:
                 way=(way, "analytic"),
                 split=(split, "large"),
                 fold=(fold, 0),
-                resume=(resume, False),
                 transition_rate=(transition_rate, None),
                 dropout=(dropout, None),
                 distortion=(distortion, None),
@@ -113,8 +113,9 @@ class WordsExperiment:
             )
             given = {"size": train_size, "epochs": epochs, "batch_size": batch_size, "width": width}
             options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-            folder: dict[str, Any] = {"data_dir": data_dir, "output": output, "overwrite": overwrite, "config": config}
-            self.strips = StripsExperiment(data, seed=seed, learning_rate=learning_rate, **folder, **options)
+            options |= {"data_dir": data_dir, "output": output, "resume": resume, "overwrite": overwrite}
+            options |= {"seed": seed, "learning_rate": learning_rate, "config": config}
+            self.strips = StripsExperiment(data, **options)
             return
         self.data, self.fold, self.data_dir = data, fold, data_dir
         self.split: OcrSplit = split
