@@ -182,19 +182,25 @@ def rate(job: Callable[[], Any], rows: int) -> float:
     return rows / milliseconds(job) / 1000
 
 
-def rows_of_circuits(trained: str | None) -> list[dict]:
-    """Images a second of MNIST-sized networks, from packed bits and from bytes, and how long compiling takes."""
+def random_network() -> logic.Sequential:
+    """Of the size of MNIST's, with 784 inputs."""
     g = torch.Generator().manual_seed(0)
     sizes = [784] + [GATES] * LAYERS
     layers = [logic.LogicLayer(a, b, initialization="normal", generator=g) for a, b in itertools.pairwise(sizes)]
-    network = logic.Sequential(*layers, logic.GroupSum(CLASSES))
+    return logic.Sequential(*layers, logic.GroupSum(CLASSES))
+
+
+def rows_of_circuits(trained: str | None) -> list[dict]:
+    """Images a second of MNIST-sized networks, from packed bits and from bytes, and how long compiling takes."""
+    g = torch.Generator().manual_seed(1)
+    network = random_network()
     found = []
     circuits = {
         f"random {LAYERS} x {GATES}, {kind}": (lambda s=s: logic.compile(network, simplify=s))
         for kind, s in (("as it is", False), ("simplified", True))
     }
     if trained is not None:
-        circuits[f"trained, {trained}"] = lambda: logic.Circuit.load(trained)
+        circuits["trained on MNIST, simplified"] = lambda: logic.Circuit.load(trained)
     for name, make in circuits.items():
         circuit = make()
         highest = 256 if "trained" in name else 2

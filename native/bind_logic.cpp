@@ -113,28 +113,34 @@ template <class C> double trees_work(const GateTrees<C>& c) {
   return double(c.batch) * double(c.kernels) * double(c.rows * c.columns) * double(1 << c.depth) * 0.2;
 }
 
+template <class C> std::int64_t winners_of(const GateTrees<C>& c) {
+  return c.pool == 1 ? 0 : blocks_of<C>(c.batch) * std::int64_t(64 / sizeof(C)) * c.kernels * (c.rows / c.pool) * (c.columns / c.pool);
+}
+
 template <class C>
-void trees(In1<C> x, Wires leaves, In1<C> q, std::int64_t rows, std::int64_t columns, std::int64_t pool, Out<C> out, int threads) {
+void trees(In1<C> x, Wires leaves, In1<C> q, std::int64_t rows, std::int64_t columns, std::int64_t pool, Out<C> out, Out<std::uint8_t> winners, int threads) {
   const GateTrees<C> c = make_trees<C>(x, leaves, q, rows, columns, pool);
   check(std::int64_t(out.size()) == c.batch * c.kernels * (rows / pool) * (columns / pool));
+  check(std::int64_t(winners.size()) == winners_of(c));
+  std::uint8_t* const to = winners.size() ? winners.data() : nullptr;
   const auto& kernel = kernels<C>();
   nb::gil_scoped_release release;
   parallel_for(blocks_of<C>(c.batch), worth(threads, trees_work(c)), [&](int, std::int64_t lo, std::int64_t hi) {
-    kernel.trees(c, out.data(), BlockRange{lo, hi});
+    kernel.trees(c, out.data(), to, BlockRange{lo, hi});
   });
 }
 
 template <class C>
-void trees_backward(In1<C> x, Wires leaves, In1<C> q, std::int64_t rows, std::int64_t columns, std::int64_t pool, In1<C> by_out,
-                    std::optional<Out<C>> by_x, Out<C> by_q, int threads) {
+void trees_backward(In1<C> x, Wires leaves, In1<C> q, std::int64_t rows, std::int64_t columns, std::int64_t pool,
+                    In1<std::uint8_t> winners, In1<C> by_out, std::optional<Out<C>> by_x, Out<C> by_q, int threads) {
   const GateTrees<C> c = make_trees<C>(x, leaves, q, rows, columns, pool);
   check(std::int64_t(by_out.size()) == c.batch * c.kernels * (rows / pool) * (columns / pool));
-  check(by_q.size() == q.size() && (!by_x || by_x->size() == x.size()));
+  check(by_q.size() == q.size() && (!by_x || by_x->size() == x.size()) && std::int64_t(winners.size()) == winners_of(c));
   const auto& kernel = kernels<C>();
   C* to_x = by_x ? by_x->data() : nullptr;
   nb::gil_scoped_release release;
   with_sums(blocks_of<C>(c.batch), worth(threads, 4 * trees_work(c)), by_q.data(), std::int64_t(q.size()),
-            [&](C* sums, BlockRange range) { kernel.trees_backward(c, by_out.data(), to_x, sums, range); });
+            [&](C* sums, BlockRange range) { kernel.trees_backward(c, winners.data(), by_out.data(), to_x, sums, range); });
 }
 
 template <class C> void coefficients16(In1<C> weights, Out<C> out, int threads) {
@@ -165,8 +171,8 @@ template <class C> void bind(nb::module_& m) {
         nb::arg("by_coefficients").noconvert(), "threads"_a);
 #undef ALGONETS_STACK
 #define ALGONETS_TREES nb::arg("x").noconvert(), nb::arg("leaves").noconvert(), nb::arg("coefficients").noconvert(), "rows"_a, "columns"_a, "pool"_a
-  m.def("logic_trees", trees<C>, ALGONETS_TREES, nb::arg("out").noconvert(), "threads"_a);
-  m.def("logic_trees_backward", trees_backward<C>, ALGONETS_TREES, nb::arg("by_out").noconvert(), nb::arg("by_x").noconvert().none(),
+  m.def("logic_trees", trees<C>, ALGONETS_TREES, nb::arg("out").noconvert(), nb::arg("winners").noconvert(), "threads"_a);
+  m.def("logic_trees_backward", trees_backward<C>, ALGONETS_TREES, nb::arg("winners").noconvert(), nb::arg("by_out").noconvert(), nb::arg("by_x").noconvert().none(),
         nb::arg("by_coefficients").noconvert(), "threads"_a);
 #undef ALGONETS_TREES
   m.def("logic_coefficients16", coefficients16<C>, nb::arg("weights").noconvert(), nb::arg("out").noconvert(), "threads"_a);

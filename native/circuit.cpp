@@ -2,6 +2,9 @@
 
 #include "circuit.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "circuit/count.h"
 #include "circuit/pack.h"
 
@@ -9,12 +12,19 @@ namespace algonets {
 namespace ALGONETS_ISA {
 namespace {
 
+constexpr std::int64_t kAhead = 16;  // gates by which lines are asked for
+
 // Words of 64 samples a slot: eight fill a cache line; small programs take more at once, to spread the decoding.
 template <int W, class F> ALGONETS_INLINE void gates(const CircuitProgram& p, const CircuitProgram::Run& run, u64* slots, F f) {
   const std::uint32_t *a = p.a.data(), *b = p.b.data(), *out = p.out.data();
   for (std::int64_t g = run.begin; g < run.end; ++g) {
     const u64 *x = slots + std::size_t(a[g]) * W, *y = slots + std::size_t(b[g]) * W;
     u64* to = slots + std::size_t(out[g]) * W;
+    if (W == 8) {  // larger programs, whose slots are in the second-level cache
+      const std::int64_t soon = std::min(g + kAhead, run.end - 1);
+      __builtin_prefetch(slots + std::size_t(b[soon]) * W);
+      __builtin_prefetch(slots + std::size_t(out[soon]) * W, 1);
+    }
 #pragma omp simd aligned(x, y, to : 64)
     for (int k = 0; k < W; ++k) to[k] = f(x[k], y[k]);
   }
@@ -34,13 +44,14 @@ template <int W> void run_gates(const CircuitProgram& p, u64* slots) {
 template <int W> void count_groups(const CircuitProgram& p, const u64* slots, std::int64_t start, std::int64_t samples, std::int32_t* scores) {
   bitsv planes[kPlanes];
   alignas(64) std::int16_t counts[kPieceBits];
+  alignas(64) std::int32_t totals[kPieceBits];
   const char* base = reinterpret_cast<const char*>(slots);
   for (std::int64_t offset = 0; offset < W * 8; offset += ALGONETS_BYTES) {
     const std::int64_t first = start + offset * 8, have = std::min<std::int64_t>(kPieceBits, samples - first);
     if (have <= 0) break;
     for (std::int64_t k = 0; k < p.groups; ++k) {
       std::int32_t* to = scores + first * p.groups + k;
-      for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] = p.base[k];
+      for (auto& total : totals) total = p.base[k];
       for (int sign = 0; sign < 2; ++sign) {
         const auto& list = sign ? p.minus[k] : p.plus[k];
         const std::int64_t size = std::int64_t(list.size());
@@ -50,9 +61,11 @@ template <int W> void count_groups(const CircuitProgram& p, const u64* slots, st
           count_planes(base, W * 8, offset, list.data() + at, n, planes, used);
           std::memset(counts, 0, sizeof counts);
           for (int q = 0; q < used; ++q) add_plane(counts, planes[q], std::int16_t(sign ? -(1 << q) : 1 << q));
-          for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] += counts[i];
+#pragma omp simd
+          for (int i = 0; i < kPieceBits; ++i) totals[i] += counts[i];
         }
       }
+      for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] = totals[i];
     }
   }
 }

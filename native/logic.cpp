@@ -68,9 +68,10 @@ template <class C> void sum_groups(const C* y, std::int64_t width, std::int64_t 
 template <class C> void stack(const GateStack<C>& c, C* out, BlockRange range) {
   constexpr std::int64_t L = kBlock<C>;
   const std::int64_t most = widest(c), last = c.widths[c.layers - 1];
-  Scratch<C> one(most * L), two(most * L), sums(std::max<std::int64_t>(c.groups, 1) * L);
+  Scratch<C> one(2 * most * L);
+  Scratch<C> sums(std::max<std::int64_t>(c.groups, 1) * L);
   for (std::int64_t k = range.begin; k < range.end; ++k) {
-    C *from = one.data, *to = two.data;
+    C *from = one.data, *to = one + most * L;
     pack_block(c.x, c.batch, c.in, k, from);
     for (std::int64_t l = 0, start = 0; l < c.layers; start += c.widths[l++]) {
       layer(c, start, c.widths[l], from, to);
@@ -96,13 +97,14 @@ template <class C> void stack_backward(const GateStack<C>& c, const C* by_out, C
     places[l + 1] = room;
     if (l + 1 < c.layers) room += c.widths[l];  // the last layer is not needed again
   }
-  Scratch<C> signals(room * L), one(most * L), two(most * L), sums(std::max<std::int64_t>(c.groups, 1) * L);
+  Scratch<C> signals((room + 2 * most) * L);
+  Scratch<C> sums(std::max<std::int64_t>(c.groups, 1) * L);
   const std::int64_t in_cache = 24 * 1024 / 64;  // smaller signals need no touch
   for (std::int64_t k = range.begin; k < range.end; ++k) {
     pack_block(c.x, c.batch, c.in, k, signals.data);
     for (std::int64_t l = 0; l + 1 < c.layers; ++l)
       layer(c, starts[l], c.widths[l], signals + places[l] * L, signals + places[l + 1] * L);
-    C *g = one.data, *gx = two.data;
+    C *g = signals + room * L, *gx = g + most * L;
     if (c.groups) {
       pack_block(by_out, c.batch, c.groups, k, sums.data);
       const std::int64_t each = last / c.groups;

@@ -34,8 +34,9 @@ template <class C> struct LogicKernels {
   void (*stack)(const GateStack<C>&, C* out, BlockRange);
   // by_coefficients is added to; by_x may be null.
   void (*stack_backward)(const GateStack<C>&, const C* by_out, C* by_x, C* by_coefficients, BlockRange);
-  void (*trees)(const GateTrees<C>&, C* out, BlockRange);
-  void (*trees_backward)(const GateTrees<C>&, const C* by_out, C* by_x, C* by_coefficients, BlockRange);
+  // winners, null without pooling: a byte a sample of a block, the position in its window that a result came from.
+  void (*trees)(const GateTrees<C>&, C* out, std::uint8_t* winners, BlockRange);
+  void (*trees_backward)(const GateTrees<C>&, const std::uint8_t* winners, const C* by_out, C* by_x, C* by_coefficients, BlockRange);
   void (*coefficients16)(const C* weights, C* out, BlockRange gates);
   void (*coefficients16_backward)(const C* weights, const C* by_out, C* by_weights, BlockRange gates);
 };

@@ -25,7 +25,7 @@ ALGONETS_INLINE void add3(bitsv& high, bitsv& low, bitsv a, bitsv b, bitsv c) {
 }
 
 ALGONETS_INLINE int planes_of(std::int64_t n) {
-  int planes = 3;
+  int planes = 4;
   while ((std::int64_t(1) << planes) <= n) ++planes;
   return planes;
 }
@@ -35,7 +35,7 @@ inline void count_planes(const char* slots, std::int64_t stride, std::int64_t of
                          bitsv* planes, int used) {
   const auto at = [&](std::int64_t i) { return *reinterpret_cast<const bitsv*>(slots + list[i] * stride + offset); };
   for (int p = 0; p < used; ++p) planes[p] = bitsv{};
-  bitsv one{}, two{}, four{};
+  bitsv one{}, two{}, four{}, eight{};
   const auto carry_in = [&](bitsv carry, int from) {
     for (int p = from; p < used; ++p) {
       const bitsv next = planes[p] & carry;
@@ -43,21 +43,28 @@ inline void count_planes(const char* slots, std::int64_t stride, std::int64_t of
       carry = next;
     }
   };
-  std::int64_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    bitsv t0, t1, f0, f1, eight;
+  const auto eights = [&](std::int64_t i) {  // adds slots i .. i + 7; what is carried out of the fours
+    bitsv t0, t1, f0, f1, out;
     add3(t0, one, one, at(i), at(i + 1));
     add3(t1, one, one, at(i + 2), at(i + 3));
     add3(f0, two, two, t0, t1);
     add3(t0, one, one, at(i + 4), at(i + 5));
     add3(t1, one, one, at(i + 6), at(i + 7));
     add3(f1, two, two, t0, t1);
-    add3(eight, four, four, f0, f1);
-    carry_in(eight, 3);
+    add3(out, four, four, f0, f1);
+    return out;
+  };
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const bitsv e0 = eights(i), e1 = eights(i + 8);
+    bitsv sixteen;
+    add3(sixteen, eight, eight, e0, e1);
+    carry_in(sixteen, 4);
   }
   planes[0] = one;
   planes[1] = two;
   planes[2] = four;
+  planes[3] = eight;
   for (; i < n; ++i) carry_in(at(i), 0);
 }
 

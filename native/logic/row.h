@@ -90,13 +90,52 @@ template <class V, class C> ALGONETS_INLINE void four_sums(C* out, V a, V b, V c
   }
 }
 
+#if defined(__AVX512F__)
+// Which lanes of two vectors make the first and the second one after bit S of row and lane has changed places.
+template <int S> struct Exchange {
+  alignas(64) std::int32_t first[16], second[16];
+  constexpr Exchange() : first{}, second{} {
+    for (int j = 0; j < 16; ++j) {
+      first[j] = j & S ? 16 + j - S : j;
+      second[j] = j & S ? 16 + j : j + S;
+    }
+  }
+};
+template <int S> constexpr Exchange<S> kExchange{};
+
+template <int S> ALGONETS_INLINE void exchange(__m512* rows) {
+  const __m512i first = _mm512_load_si512(kExchange<S>.first), second = _mm512_load_si512(kExchange<S>.second);
+  for (int i = 0; i < 16; ++i)
+    if (!(i & S)) {
+      const __m512 a = rows[i], b = rows[i + S];
+      rows[i] = _mm512_permutex2var_ps(a, first, b);
+      rows[i + S] = _mm512_permutex2var_ps(a, second, b);
+    }
+}
+
+inline void transpose16(const float* from, std::int64_t stride, float* to, std::int64_t to_stride) {
+  __m512 rows[16];
+  for (int i = 0; i < 16; ++i) rows[i] = _mm512_loadu_ps(from + i * stride);
+  exchange<1>(rows);
+  exchange<2>(rows);
+  exchange<4>(rows);
+  exchange<8>(rows);
+  for (int i = 0; i < 16; ++i) _mm512_storeu_ps(to + i * to_stride, rows[i]);
+}
+#endif
+
 // Rows of samples x (batch, n) to signals block (n, lanes); missing samples are 0.
 template <class C> void pack_block(const C* x, std::int64_t batch, std::int64_t n, std::int64_t block, C* out) {
   constexpr std::int64_t L = kBlock<C>, T = 16;
   const std::int64_t have = std::min(L, batch - block * L);
   if (have < L) std::memset(out, 0, sizeof(C) * n * L);
   const C* base = x + block * L * n;
-  for (std::int64_t f = 0; f < n; f += T) {
+  std::int64_t f = 0;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(C) == 4)
+    for (; have == L && f + T <= n; f += T) transpose16(base + f, n, out + f * L, L);
+#endif
+  for (; f < n; f += T) {
     const std::int64_t stop = std::min(n, f + T);
     for (std::int64_t s = 0; s < have; ++s)
       for (std::int64_t k = f; k < stop; ++k) out[k * L + s] = base[s * n + k];
@@ -106,7 +145,12 @@ template <class C> void unpack_block(const C* in, std::int64_t batch, std::int64
   constexpr std::int64_t L = kBlock<C>, T = 16;
   const std::int64_t have = std::min(L, batch - block * L);
   C* base = x + block * L * n;
-  for (std::int64_t f = 0; f < n; f += T) {
+  std::int64_t f = 0;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(C) == 4)
+    for (; have == L && f + T <= n; f += T) transpose16(in + f * L, L, base + f, n);
+#endif
+  for (; f < n; f += T) {
     const std::int64_t stop = std::min(n, f + T);
     for (std::int64_t s = 0; s < have; ++s)
       for (std::int64_t k = f; k < stop; ++k) base[s * n + k] = in[k * L + s];

@@ -14,10 +14,16 @@ template <class C, int D> struct Tree {
   static constexpr int leaves = 1 << D, gates = leaves - 1;
   Row<C> v[leaves + gates];
 
-  ALGONETS_INLINE const Row<C>& grow(const C* at, const std::int32_t* offsets, const C* q) {
+  ALGONETS_INLINE void read(const C* at, const std::int32_t* offsets) {
     for (int u = 0; u < leaves; ++u) v[u] = Row<C>::from(at + offsets[u] * kBlock<C>);
+  }
+  ALGONETS_INLINE const Row<C>& combine(const C* q) {
     for (int g = 0; g < gates; ++g) v[leaves + g] = gate(q + 4 * g, v[2 * g], v[2 * g + 1]);
     return v[leaves + gates - 1];
+  }
+  ALGONETS_INLINE const Row<C>& grow(const C* at, const std::int32_t* offsets, const C* q) {
+    read(at, offsets);
+    return combine(q);
   }
 };
 
@@ -30,52 +36,74 @@ template <class C> ALGONETS_INLINE void keep_larger(Row<C>& best, Row<C>& which,
   }
 }
 
-template <class C, int D> void trees_of(const GateTrees<C>& c, C* out, BlockRange range) {
+template <class C> ALGONETS_INLINE void to_bytes(const Row<C>& row, std::uint8_t* out) {
+  alignas(64) C lanes[kBlock<C>];
+  row.to(lanes);
+  for (std::int64_t i = 0; i < kBlock<C>; ++i) out[i] = std::uint8_t(lanes[i]);
+}
+template <class C> ALGONETS_INLINE Row<C> from_bytes(const std::uint8_t* in) {
+  alignas(64) C lanes[kBlock<C>];
+  for (std::int64_t i = 0; i < kBlock<C>; ++i) lanes[i] = C(in[i]);
+  return Row<C>::from(lanes);
+}
+
+// Where the trees of a window stand.
+template <class C> struct Window {
+  std::int64_t base, stride, pool;
+  Window(const GateTrees<C>& c, std::int64_t i, std::int64_t j) : base((i * c.stride + j) * c.pool), stride(c.stride), pool(c.pool) {}
+  ALGONETS_INLINE std::int64_t operator()(std::int64_t t) const { return base + (pool == 1 ? 0 : t / pool * stride + t % pool); }
+};
+
+template <class C, int D> void trees_of(const GateTrees<C>& c, C* out, std::uint8_t* winners, BlockRange range) {
   constexpr std::int64_t L = kBlock<C>;
   const std::int64_t rows = c.rows / c.pool, columns = c.columns / c.pool, size = c.kernels * rows * columns;
-  Scratch<C> image(c.image * L), result(size * L);
+  const int positions = int(c.pool * c.pool);
+  Scratch<C> image((c.image + size) * L);
+  C* const result = image + c.image * L;
   for (std::int64_t block = range.begin; block < range.end; ++block) {
     pack_block(c.x, c.batch, c.image, block, image.data);
-    C* to = result.data;
+    C* to = result;
+    std::uint8_t* winner = winners ? winners + block * size * L : nullptr;
     for (std::int64_t k = 0; k < c.kernels; ++k) {
       const std::int32_t* offsets = c.leaves + (k << D);
       const C* q = c.coefficients + 4 * k * Tree<C, D>::gates;
       for (std::int64_t i = 0; i < rows; ++i)
         for (std::int64_t j = 0; j < columns; ++j, to += L) {
-          Row<C> best = Row<C>::zero(), which = best;
-          for (int t = 0; t < c.pool * c.pool; ++t) {
-            Tree<C, D> tree;
-            const std::int64_t at = (i * c.pool + t / c.pool) * c.stride + j * c.pool + t % c.pool;
-            const Row<C> r = tree.grow(image + at * L, offsets, q);
-            if (t == 0) best = r;
-            else keep_larger(best, which, r, t);
-          }
+          const Window<C> place(c, i, j);
+          Tree<C, D> tree;
+          Row<C> best = tree.grow(image + place(0) * L, offsets, q), which = Row<C>::zero();
+          for (int t = 1; t < positions; ++t) keep_larger(best, which, tree.grow(image + place(t) * L, offsets, q), t);
           best.to(to);
+          if (winner) {
+            to_bytes(which, winner);
+            winner += L;
+          }
         }
     }
-    unpack_block(result.data, c.batch, size, block, out);
+    unpack_block(result, c.batch, size, block, out);
   }
 }
 
-template <class C> ALGONETS_INLINE bool select(const Row<C>& by, const Row<C>& which, int t, Row<C>& chosen) {
-  Vec<C> any{};
-  for (int i = 0; i < kParts<C>; ++i) {
-    chosen.v[i] = which.v[i] == splat<C>(C(t)) ? by.v[i] : Vec<C>{};
-    any += chosen.v[i] != Vec<C>{} ? splat<C>(1) : Vec<C>{};
-  }
-  return hsum(any) != 0;
+template <class C> ALGONETS_INLINE Row<C> where_equal(const Row<C>& which, int t, const Row<C>& yes, const Row<C>& no) {
+  Row<C> r;
+  for (int i = 0; i < kParts<C>; ++i) r.v[i] = which.v[i] == splat<C>(C(t)) ? yes.v[i] : no.v[i];
+  return r;
 }
 
-template <class C, int D> void trees_backward_of(const GateTrees<C>& c, const C* by_out, C* by_x, C* by_coefficients, BlockRange range) {
+// A window has one tree for each sample, that of its winner: its leaves are gathered and it is grown once more.
+template <class C, int D> void trees_backward_of(const GateTrees<C>& c, const std::uint8_t* winners, const C* by_out, C* by_x, C* by_coefficients, BlockRange range) {
   constexpr std::int64_t L = kBlock<C>;
   constexpr int G = Tree<C, D>::gates, N = Tree<C, D>::leaves;
   const std::int64_t rows = c.rows / c.pool, columns = c.columns / c.pool, size = c.kernels * rows * columns;
-  Scratch<C> image(c.image * L), by_image(by_x ? c.image * L : 0), by_result(size * L);
+  const int positions = int(c.pool * c.pool);
+  Scratch<C> image((c.image + size + (by_x ? c.image : 0)) * L);
+  C *const by_result = image + c.image * L, *const by_image = by_result + size * L;
   for (std::int64_t block = range.begin; block < range.end; ++block) {
     pack_block(c.x, c.batch, c.image, block, image.data);
-    pack_block(by_out, c.batch, size, block, by_result.data);
-    if (by_x) std::memset(by_image.data, 0, sizeof(C) * c.image * L);
-    const C* from = by_result.data;
+    pack_block(by_out, c.batch, size, block, by_result);
+    if (by_x) std::memset(by_image, 0, sizeof(C) * c.image * L);
+    const C* from = by_result;
+    const std::uint8_t* winner = positions > 1 ? winners + block * size * L : nullptr;
     for (std::int64_t k = 0; k < c.kernels; ++k) {
       const std::int32_t* offsets = c.leaves + (k << D);
       const C* q = c.coefficients + 4 * k * G;
@@ -84,53 +112,59 @@ template <class C, int D> void trees_backward_of(const GateTrees<C>& c, const C*
         for (auto& s : gate_sums) s = Row<C>::zero();
       for (std::int64_t i = 0; i < rows; ++i)
         for (std::int64_t j = 0; j < columns; ++j, from += L) {
-          const Row<C> by = Row<C>::from(from);
+          const Window<C> place(c, i, j);
           Tree<C, D> tree;
-          Row<C> best = Row<C>::zero(), which = best;
-          const auto place = [&](int t) { return (i * c.pool + t / c.pool) * c.stride + j * c.pool + t % c.pool; };
-          for (int t = 0; t < c.pool * c.pool; ++t) {
-            const Row<C> r = tree.grow(image + place(t) * L, offsets, q);
-            if (t == 0) best = r;
-            else keep_larger(best, which, r, t);
-          }
-          for (int t = 0; t < c.pool * c.pool; ++t) {
-            Row<C> back[N + G];
-            if (!select(by, which, t, back[N + G - 1])) continue;
-            if (c.pool > 1) tree.grow(image + place(t) * L, offsets, q);
-            for (int g = G - 1; g >= 0; --g) {
-              const Row<C>&a = tree.v[2 * g], &b = tree.v[2 * g + 1], up = back[N + g];
-              const Row<C> ua = up * a;
-              sums[g][0] = sums[g][0] + up;
-              sums[g][1] = sums[g][1] + ua;
-              sums[g][2] = sums[g][2] + up * b;
-              sums[g][3] = sums[g][3] + ua * b;
-              back[2 * g] = up * line(q[4 * g + 1], q[4 * g + 3], b);
-              back[2 * g + 1] = up * line(q[4 * g + 2], q[4 * g + 3], a);
+          Row<C> which = Row<C>::zero(), back[N + G];
+          tree.read(image + place(0) * L, offsets);
+          if (winner) {
+            which = from_bytes<C>(winner);
+            winner += L;
+            for (int t = 1; t < positions; ++t) {
+              const C* at = image + place(t) * L;
+              for (int u = 0; u < N; ++u) tree.v[u] = where_equal(which, t, Row<C>::from(at + offsets[u] * L), tree.v[u]);
             }
-            if (!by_x) continue;
-            C* base = by_image + place(t) * L;
-            for (int u = 0; u < N; ++u) (Row<C>::from(base + offsets[u] * L) + back[u]).to(base + offsets[u] * L);
+          }
+          tree.combine(q);
+          back[N + G - 1] = Row<C>::from(from);
+          for (int g = G - 1; g >= 0; --g) {
+            const Row<C>&a = tree.v[2 * g], &b = tree.v[2 * g + 1], up = back[N + g];
+            const Row<C> ua = up * a;
+            sums[g][0] = sums[g][0] + up;
+            sums[g][1] = sums[g][1] + ua;
+            sums[g][2] = sums[g][2] + up * b;
+            sums[g][3] = sums[g][3] + ua * b;
+            if (g < N / 2 && !by_x) continue;
+            back[2 * g] = up * line(q[4 * g + 1], q[4 * g + 3], b);
+            back[2 * g + 1] = up * line(q[4 * g + 2], q[4 * g + 3], a);
+          }
+          if (!by_x) continue;
+          for (int t = 0; t < positions; ++t) {
+            C* to = by_image + place(t) * L;
+            for (int u = 0; u < N; ++u) {
+              const Row<C> old = Row<C>::from(to + offsets[u] * L);
+              where_equal(which, t, old + back[u], old).to(to + offsets[u] * L);
+            }
           }
         }
       for (int g = 0; g < G; ++g)
         for (int s = 0; s < 4; ++s) by_coefficients[4 * (k * G + g) + s] += sums[g][s].sum();
     }
-    if (by_x) unpack_block(by_image.data, c.batch, c.image, block, by_x);
+    if (by_x) unpack_block(by_image, c.batch, c.image, block, by_x);
   }
 }
 
-template <class C> void trees(const GateTrees<C>& c, C* out, BlockRange range) {
-  if (c.depth == 1) trees_of<C, 1>(c, out, range);
-  else if (c.depth == 2) trees_of<C, 2>(c, out, range);
-  else if (c.depth == 3) trees_of<C, 3>(c, out, range);
-  else trees_of<C, 4>(c, out, range);
+template <class C> void trees(const GateTrees<C>& c, C* out, std::uint8_t* winners, BlockRange range) {
+  if (c.depth == 1) trees_of<C, 1>(c, out, winners, range);
+  else if (c.depth == 2) trees_of<C, 2>(c, out, winners, range);
+  else if (c.depth == 3) trees_of<C, 3>(c, out, winners, range);
+  else trees_of<C, 4>(c, out, winners, range);
 }
 
-template <class C> void trees_backward(const GateTrees<C>& c, const C* by_out, C* by_x, C* by_coefficients, BlockRange range) {
-  if (c.depth == 1) trees_backward_of<C, 1>(c, by_out, by_x, by_coefficients, range);
-  else if (c.depth == 2) trees_backward_of<C, 2>(c, by_out, by_x, by_coefficients, range);
-  else if (c.depth == 3) trees_backward_of<C, 3>(c, by_out, by_x, by_coefficients, range);
-  else trees_backward_of<C, 4>(c, by_out, by_x, by_coefficients, range);
+template <class C> void trees_backward(const GateTrees<C>& c, const std::uint8_t* winners, const C* by_out, C* by_x, C* by_coefficients, BlockRange range) {
+  if (c.depth == 1) trees_backward_of<C, 1>(c, winners, by_out, by_x, by_coefficients, range);
+  else if (c.depth == 2) trees_backward_of<C, 2>(c, winners, by_out, by_x, by_coefficients, range);
+  else if (c.depth == 3) trees_backward_of<C, 3>(c, winners, by_out, by_x, by_coefficients, range);
+  else trees_backward_of<C, 4>(c, winners, by_out, by_x, by_coefficients, range);
 }
 
 }  // namespace

@@ -49,6 +49,8 @@ def test_errors(algonets, saved):
     run = ("run", "circuit", folder / "net.circuit", "--input")
     np.save(folder / "x.npy", np.zeros((2, 3), np.uint8))
     algonets(*run, folder / "x.npy").check_error(1, "must have shape")
+    np.save(folder / "complex.npy", np.zeros((2, 2, 8, 8), complex))
+    algonets(*run, folder / "complex.npy").check_error(1, "must hold real numbers")
     (folder / "text.npy").write_text("no array")
     algonets(*run, folder / "text.npy").check_error(1, ".npy file of numbers")
     algonets("run", "circuit", folder / "none", "--input", folder / "x.npy").check_error(1, "must be a file")

@@ -180,6 +180,9 @@ def test_immutable():
         del circuit.groups
     with pytest.raises(ValueError, match="read-only"):
         circuit.a[0] = 3
+    for name in ("a", "b", "kind", "literals", "thresholds"):
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            getattr(circuit, name).setflags(write=True)
     assert copy.deepcopy(circuit) is circuit
     x = rows("dense", 9)
     assert torch.equal(pickle.loads(pickle.dumps(circuit))(x), circuit(x))
@@ -215,6 +218,11 @@ def test_refused():
         compile(Sequential(LogicLayer(4, 4), nn.Linear(4, 2)))
     with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
         compile("net")
+    broken = LogicLayer(3, 3)
+    with torch.no_grad():
+        broken.weights[1] = float("nan")
+    with pytest.raises(ValueError, match="weights that are numbers"):
+        compile(broken)
     with pytest.raises(ValueError, match="must be given unless"):
         compile(NETWORKS["images"]())
     with pytest.raises(ValueError, match="at its end only"):

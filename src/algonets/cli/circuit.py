@@ -40,7 +40,10 @@ def run_circuit(circuit: Path, input: Path, output: Path | None = None) -> int:
         x = torch.from_numpy(numpy.ascontiguousarray(rows))
     except (OSError, ValueError, TypeError, EOFError) as error:
         raise RunError(f"run circuit: --input must be a .npy file of numbers, got {input} ({error}).") from error
-    counts = loaded.counts(x)
+    try:
+        counts = loaded.counts(x)
+    except TypeError as error:
+        raise RunError(f"run circuit: --input must hold real numbers, got {input} ({error}).") from error
     if output is not None:
         with output.open("wb") as file:
             numpy.save(file, counts.numpy())

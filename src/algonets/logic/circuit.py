@@ -66,9 +66,8 @@ class Circuit:
         """Take over checked state; see the attributes."""
         for name in _STATE:
             value = state[name]
-            if isinstance(value, np.ndarray):
-                value = np.ascontiguousarray(value)
-                value.setflags(write=False)
+            if isinstance(value, np.ndarray) and value.size:  # over bytes, which nobody can make writable again
+                value = np.frombuffer(value.tobytes(), value.dtype).reshape(value.shape)
             object.__setattr__(self, name, value)
         _check(self)
         graph = (self.a, self.b, self.kind, self.literals)
@@ -279,7 +278,7 @@ def compile(
 
     Raises:
         TypeError: for a module that is no part of a circuit.
-        ValueError: if shapes do not fit, or an example is needed.
+        ValueError: if shapes do not fit, weights are NaN, or an example is needed.
         RuntimeError: if the verification fails, which would be an error of the library.
 
     Differentiability:

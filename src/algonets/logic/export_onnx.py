@@ -38,7 +38,7 @@ def to_onnx(network: nn.Module, example: Tensor, path: Any) -> None:
     """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(f"to_onnx needs {' and '.join(missing)}. Install with: pip install onnx onnxscript")
+        raise ImportError(f"to_onnx needs {' and '.join(missing)}. Install with: pip install 'algonets[onnx]'")
     require(example.ndim >= 2 and len(example) > 1, "to_onnx(example)", "must be a batch of at least two", example)
     training = network.training
     network.eval()

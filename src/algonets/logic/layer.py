@@ -24,6 +24,11 @@ class LogicLayer(nn.Module):
     ``y_j = c0 + c1 a + c2 b + c3 a b`` for gate j with inputs a and b, ``c = softmax(w_j) COEFFICIENTS`` in the
     default parametrisation: the expected output of a random gate at random bits.
 
+    Inputs are probabilities of bits, in [0, 1]. That is not checked, as reading them all would cost as much as a layer:
+    outside, the polynomial goes on, its values are no probabilities, and a hardened network no longer computes what its
+    circuit does, which takes bits for numbers above 1/2. Put a :class:`Thermometer` or :class:`Binarize` in front of
+    numbers of any other kind.
+
     Args:
         in_features: Number of signals that come in.
         out_features: Number of gates.

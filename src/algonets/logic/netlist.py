@@ -125,6 +125,9 @@ def _start(netlist: Netlist, modules: list[nn.Module]) -> tuple[Signals, list[nn
 
 
 def _lower(netlist: Netlist, module: nn.Module, signals: Signals) -> Signals:
+    if isinstance(module, LogicLayer | LookupLayer | LogicConv2d):
+        numbers = not bool(module.weights.isnan().any())
+        require(numbers, "compile(network)", "must have weights that are numbers", f"NaN in {type(module).__name__}")
     if isinstance(module, nn.Flatten):
         return signals.reshape(-1)
     if isinstance(module, LogicLayer):
