@@ -7,7 +7,7 @@ import torch
 
 from algonets import tconorms
 from algonets.distributions import Logistic
-from algonets.experiments._silhouettes import LAWS, hard_silhouettes, law_of_width, load_shape, ring_of_cameras
+from algonets.experiments._silhouettes import FOLDS, LAWS, hard_silhouettes, law_of_width, load_shape, ring_of_cameras
 from algonets.experiments._training import RunError
 from algonets.experiments.relax_silhouette import RelaxSilhouetteExperiment
 from algonets.experiments.relax_silhouette.run import compare
@@ -16,6 +16,7 @@ from algonets.experiments.render_pose.pose import draw_starts
 from algonets.experiments.render_pose.run import boxes
 from algonets.experiments.render_reconstruct import RenderReconstructExperiment, superquadrics
 from algonets.experiments.render_shape import RenderShapeExperiment, deform, score
+from algonets.experiments.render_shape.matrix import fill_matrix
 from algonets.render import Camera, icosphere
 
 
@@ -54,9 +55,35 @@ def test_render_shape(tmp_path):
 
 @pytest.mark.slow
 def test_render_shape_compares(tmp_path):
-    metrics = RenderShapeExperiment(compare=True, size=16, level=0, compare_steps=1, output=str(tmp_path)).run()
+    options = {"compare": True, "size": 16, "level": 0, "compare_steps": 1, "output": str(tmp_path)}
+    metrics = RenderShapeExperiment(**options).run()
     assert len(metrics["matrix"]) == 18 and all(len(row) == 9 for row in metrics["matrix"].values())
     assert (tmp_path / "matrix.png").stat().st_size > 10_000
+    assert RenderShapeExperiment(**options, resume=True).run() == metrics  # all cells were there
+
+
+def test_an_interrupted_matrix_goes_on(tmp_path, monkeypatch):
+    from algonets.experiments.render_shape import matrix
+
+    monkeypatch.setattr(matrix, "LAWS", {name: LAWS[name] for name in ("Logistic", "Gamma")})
+    monkeypatch.setattr(matrix, "FOLDS", {name: FOLDS[name] for name in ("Max", "Probabilistic")})
+    done: list[int] = []
+
+    def deform_until(*arguments, **options):
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(1)
+        return deform(*arguments, **options)
+
+    options = {"size": 8, "level": 0, "steps": 1, "seed": 0}
+    shape = load_shape("torus", None)
+    whole = fill_matrix(tmp_path / "whole.json", shape, **options)
+    monkeypatch.setattr(matrix, "deform", deform_until)
+    with pytest.raises(KeyboardInterrupt):
+        fill_matrix(tmp_path / "cells.json", shape, **options)
+    done.clear()
+    again = fill_matrix(tmp_path / "cells.json", shape, **options)
+    assert len(done) == 1 and again["matrix"] == whole["matrix"]
 
 
 def test_angles():
@@ -115,6 +142,7 @@ def test_relax_silhouette(tmp_path, monkeypatch):
         (lambda out: RenderShapeExperiment(shapes=["teapot"], output=out), "--shapes must hold"),
         (lambda out: RenderShapeExperiment(steps=0, output=out), "--steps must be"),
         (lambda out: RenderShapeExperiment(level=9, output=out), "--level must be"),
+        (lambda out: RenderShapeExperiment(resume=True, output=out), "--resume goes on"),
         (lambda out: RenderPoseExperiment(laws=["Normal"], output=out), "--laws must hold"),
         (lambda out: RenderPoseExperiment(poses=0, output=out), "--poses must be"),
         (lambda out: RenderReconstructExperiment(steps=0, output=out), "--steps must be"),

@@ -19,7 +19,7 @@ from algonets.experiments.training import (
     StructureExperiment,
 )
 from algonets.experiments.training.domain_adversary import change_background, moons
-from algonets.experiments.training.newton_tasks import PathTask, SortTask, train
+from algonets.experiments.training.newton_tasks import EditTask, PathTask, SortTask, VectorTask, train
 from algonets.experiments.training.online_memory import bit_stream, influence
 from algonets.experiments.training.study import best_setting, summarise
 from algonets.training import RTRL
@@ -71,7 +71,7 @@ def test_summaries():
     assert mean == {"a": 2.0, "b": [1.0, 3.0]}
     assert deviation == {"a": pytest.approx(math.sqrt(2)), "b": [0.0, pytest.approx(math.sqrt(2))]}
     assert summarise([{"a": 1.0}])[1] == {"a": 0.0}
-    assert best_setting(lambda x: float("nan") if x == 1 else x, [(1,), (3,), (2,)]) == (2,)
+    assert best_setting(lambda x, _: float("nan") if x == 1 else x, [(1,), (3,), (2,)]) == (2,)
 
 
 def test_moons_and_backgrounds():
@@ -121,6 +121,32 @@ def test_tasks_of_newton_losses():
     assert paths.judge(nn.Identity(), "test").exact == 100.0
     for mode in ("base", "hessian", "fisher"):
         assert 0 <= train(SortTask("Cauchy network", 3), mode, 1.0, 1e-3, 2, 0, "adam", "test", 4).parts <= 100
+
+
+@pytest.mark.parametrize("task", [VectorTask("NeuralSort", 3), EditTask()], ids=["vectors", "edit"])
+def test_tasks_without_images(task):
+    """A teacher scores all; each way of training runs, and some steps teach more than chance."""
+    teacher = {"VectorTask": lambda _, x: x @ _direction(), "EditTask": lambda _, x: -torch.cdist(x, task._shapes)}
+    for mode in ("base", "hessian", "fisher"):
+        assert 0 <= train(task, mode, 1.0, 1e-3, 1, 0, "sgd", "test", 4).parts <= 100
+    assert train(task, "base", 1.0, 1e-2, 30, 0, "adam", "test").parts > 50.0
+    task.outputs = teacher[type(task).__name__]
+    found = task.judge(nn.Identity(), "test")
+    assert found.parts == 100.0 if isinstance(task, VectorTask) else found.parts > 75.0
+
+
+def _direction():
+    return torch.randn(10, generator=torch.Generator().manual_seed(99)) / 10**0.5
+
+
+def test_the_edit_task_leaves_out_a_letter():
+    task = EditTask()
+    _, shorter, words = task._parts["train"]
+    ways = [torch.cat([words[:, :k], words[:, k + 1 :]], 1) for k in range(4)]
+    assert torch.stack([(way == shorter).all(1) for way in ways]).any(0).all()
+    certain = 30 * nn.functional.one_hot(words, 4).float()
+    value = task.loss()(certain, shorter)  # one deletion, and less for the choice among ways
+    assert ((value <= 1.0 + 1e-5) & (value > 0.8)).all()
 
 
 def test_the_gradient_of_perturbed_paths():

@@ -204,7 +204,7 @@ X = torch.arange(6.0).reshape(2, 3)
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: soft_sort(X, NeuralSort), TypeError, "soft_sort(method) must be a SortMethod, built"),
+        (lambda: soft_sort(X, NeuralSort), TypeError, "got the class NeuralSort. Pass an instance, e.g. NeuralSort()."),
         (lambda: soft_sort(X, "bitonic"), TypeError, "soft_sort(method) must be a SortMethod"),
         (lambda: soft_sort([3.0, 1.0], SOFT), TypeError, "soft_sort(x) must be a torch.Tensor"),
         (lambda: soft_sort(X.int(), SOFT), TypeError, "floating-point"),

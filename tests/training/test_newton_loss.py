@@ -74,6 +74,28 @@ def saddle(z):
     return z[..., 0].square() - 2 * z[..., 1].square()
 
 
+@pytest.mark.parametrize("examples", [2, 8], ids=["Woodbury", "dense"])
+def test_fisher_of_gradients_that_explode(examples):
+    """Their squares drown the damping, or leave float32: the step is still finite, of the exact one's size."""
+    for scale in (1e6, 1e25):
+        z = torch.zeros(examples, 5, requires_grad=True)
+        directions = scale * torch.randn(examples, 1, generator=torch.Generator().manual_seed(0)) * torch.ones(5)
+        NewtonLoss(lambda z, d=directions: (z * d).sum(-1), "fisher", 1e-3, reduction="sum")(z).backward()
+        wide = directions.double()
+        expected = wide / (5 * wide[:, :1].square().mean() + 1e-3)
+        assert (z.grad.double() - expected).norm() < 2 * expected.norm()
+
+
+def test_a_singular_hessian_spoils_no_other():
+    """``negative="keep"`` with the damping on an eigenvalue: that example has no step, the other has one."""
+    curvature = torch.tensor([[-1.0, 2.0], [1.0, 2.0]])
+    z = torch.ones(2, 2, requires_grad=True)
+    loss = NewtonLoss(lambda z: 0.5 * (curvature * z.square()).sum(-1), damping=1.0, per="example", negative="keep")
+    targets = loss.targets(z)
+    assert targets[0].isnan().all()
+    torch.testing.assert_close(targets[1], torch.tensor([0.5, 1 / 3]))
+
+
 def test_negative_curvature_goes_downhill():
     z = torch.tensor([[1.0, 1.0]], dtype=torch.float64)  # gradient (2, -4), Hessian diag(2, -4)
     steps = {k: z - NewtonStep(damping=1.0, negative=k)(saddle, z) for k in ("absolute", "clamp", "keep")}

@@ -20,6 +20,7 @@ __all__ = [
     "check_floating",
     "check_positive",
     "check_same_kind",
+    "hides_values",
     "values_visible",
 ]
 
@@ -29,7 +30,7 @@ def values_visible(*tensors: torch.Tensor | None) -> bool:
     if torch.compiler.is_compiling():
         return False
     for tensor in tensors:  # noqa: SIM110 - a plain loop is faster, and this runs in every call
-        if tensor is not None and (tensor.is_meta or _hides(tensor)):
+        if tensor is not None and (tensor.is_meta or hides_values(tensor)):
             return False
     return True
 
@@ -47,7 +48,8 @@ def carries_tangent(tensor: torch.Tensor) -> bool:
     return False
 
 
-def _hides(tensor: torch.Tensor) -> bool:
+def hides_values(tensor: torch.Tensor) -> bool:
+    """Tell whether ``vmap`` or a tracer stands between us and the values of a tensor."""
     # grad(vmap(...)) and vmap(grad(...)) nest wrappers: look through all of them.
     while functorch.is_functorch_wrapped_tensor(tensor):
         if functorch.is_batchedtensor(tensor):
@@ -78,11 +80,11 @@ def check_same_kind(call: str, value: torch.Tensor, like: torch.Tensor, like_nam
 
 def check_finite(call: str, value: torch.Tensor, remedy: str = "") -> None:
     """Reject NaN and infinities."""
-    if not value.numel() or not values_visible(value):
+    if torch.compiler.is_compiling() or value.is_meta or hides_values(value):
         return
     # One reduction in the common case: a sum is finite only if all are. It may also overflow: then look closely.
     plain = value.detach()
-    if not math.isfinite(plain.sum().item()) and not bool(plain.isfinite().all()):
+    if not math.isfinite(plain.sum()) and not bool(plain.isfinite().all()):
         reject(call, "must be finite", "NaN" if bool(plain.isnan().any()) else "inf", remedy)
 
 

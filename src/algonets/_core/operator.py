@@ -1,5 +1,6 @@
 """A native kernel as a torch operator: seen by autograd, ``vmap`` and ``torch.compile``, and cheap to call."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
 
-from algonets._core.checks import values_visible
+from algonets._core.checks import hides_values
 
 __all__ = ["Operator", "view"]
 
@@ -36,22 +37,29 @@ class Operator:
         self._traced.register_autograd(backward, setup_context=save)
         self._traced.register_vmap(self._merge_batches)
 
+        # The options go as one argument: autograd looks at each.
+        named = inspect.signature(compute).parameters.values()
+        count = self._tensors = 1 + max(k for k, p in enumerate(named) if "Tensor" in str(p.annotation))
+
         def forward(ctx: Any, *arguments: Any) -> Any:  # a separate setup_context would cost 20 microseconds more
+            arguments = (*arguments[:-1], *arguments[-1])
             results = compute(*arguments)
             save(ctx, arguments, results)
             return results
 
-        steps = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+        def backward_to_tensors(ctx: Any, *incoming: Any) -> tuple:
+            return *backward(ctx, *incoming)[:count], None
+
+        steps = {"forward": staticmethod(forward), "backward": staticmethod(backward_to_tensors)}
         self._direct: Any = type(name, (torch.autograd.Function,), steps)
 
     def __call__(self, *arguments: Any) -> Any:
-        tensors = [a for a in arguments if isinstance(a, Tensor)]
-        # The last is `is_grads_batched` of torch.autograd.grad, a vmap of its own.
-        if not values_visible(*tensors) or any(functorch.is_legacy_batchedtensor(t) for t in tensors):
+        tensors = arguments[: self._tensors]
+        if torch.compiler.is_compiling() or any([_is_traced(a) for a in tensors]):
             return self._traced(*arguments)
         if not torch.is_grad_enabled():
             return self._compute(*arguments)
-        return self._direct.apply(*arguments)
+        return self._direct.apply(*tensors, arguments[self._tensors :])
 
     def _merge_batches(self, info: Any, dims: tuple, *arguments: Any) -> tuple[Any, Any]:
         """Under ``vmap``: the new dimension joins the batch."""
@@ -70,3 +78,11 @@ class Operator:
         if isinstance(results, Tensor):
             return split(results), 0
         return tuple(split(r) for r in results), (0,) * len(results)
+
+
+def _is_traced(value: Any) -> bool:
+    """Whether its values are hidden: under ``vmap``, on fake and meta tensors."""
+    if not isinstance(value, Tensor):
+        return False
+    # The second is `is_grads_batched` of torch.autograd.grad, a vmap of its own.
+    return value.is_meta or functorch.is_legacy_batchedtensor(value) or hides_values(value)

@@ -131,7 +131,8 @@ class SoftShortestPath(nn.Module):
         if isinstance(hard, GridPath):
             first, head = cells_of(*event, hard.neighbours)
             steps = self.steps if self.steps is not None else 3 * max(event)
-            return Walks(first, head, head, None, *hard._own_ends(*event), steps)
+            start, goal = hard._own_ends(*event)
+            return Walks(first, head, head, None, start, goal, steps)
         steps = self.steps if self.steps is not None else hard.nodes
         return Walks(hard._first, hard._head, hard._edge, hard._order, hard.source, hard.target, steps)
 

@@ -8,18 +8,7 @@ from algonets.sort.catalogue import METHODS
 from algonets.sort.comparators import ComparatorMethod, Comparators
 from algonets.sort.df_topk import DFTopK
 from algonets.sort.error_free import ErrorFree
-from algonets.sort.functions import (
-    by_item,
-    soft_argsort,
-    soft_max,
-    soft_median,
-    soft_min,
-    soft_quantile,
-    soft_rank,
-    soft_sort,
-    soft_topk,
-    sort_with,
-)
+from algonets.sort.functions import by_item, soft_argsort, soft_rank, soft_sort, soft_topk, sort_with
 from algonets.sort.gumbel_sinkhorn import gumbel_sinkhorn
 from algonets.sort.hard import Hard
 from algonets.sort.hungarian import hungarian
@@ -30,6 +19,7 @@ from algonets.sort.networks import Network
 from algonets.sort.neural_sort import NeuralSort
 from algonets.sort.odd_even import OddEven
 from algonets.sort.projection import Projection
+from algonets.sort.quantiles import soft_max, soft_median, soft_min, soft_quantile
 from algonets.sort.softsort import SoftSort
 from algonets.sort.sparse_topk import SparseTopK
 from algonets.sort.suggest import suggest_scale

@@ -44,7 +44,7 @@ VALUES, ALPHAS, MATRIX, APPLY, TRANSPOSED = range(5)
 
 
 def _wiring(kind: Any, n: int, own: list[int]) -> Network:
-    return named(kind, n, tuple(zip(own[::2], own[1::2], strict=True)))
+    return named(kind, n, tuple(zip(own[::2], own[1::2], strict=True)) if own else ())
 
 
 def _arguments(
@@ -57,6 +57,9 @@ def _arguments(
 
 def _like(t: Tensor) -> Tensor:
     return torch.empty_like(t, memory_format=torch.contiguous_format)
+
+
+_KERNELS = {VALUES: "network_values", ALPHAS: "network_alphas", MATRIX: "network_matrix"}
 
 
 # ---- the operator ------------------------------------------------------------------------------------------------
@@ -100,8 +103,7 @@ def _network(
         payload = payload.contiguous()
         native().network_apply(*arguments, view(payload), what == TRANSPOSED, view(out), get_num_threads())
     else:
-        kernel = {VALUES: "network_values", ALPHAS: "network_alphas", MATRIX: "network_matrix"}[what]
-        getattr(native(), kernel)(*arguments, view(out), get_num_threads())
+        getattr(native(), _KERNELS[what])(*arguments, view(out), get_num_threads())
     return out
 
 

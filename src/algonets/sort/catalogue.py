@@ -40,8 +40,13 @@ METHODS: tuple[type[SortMethod], ...] = (
 
 def check_method(operation: str, method: Any) -> None:
     """Require a method that has the operation; else say which have."""
+    if isinstance(method, SortMethod) and OPERATIONS[operation] in method.abilities:
+        return
     having = [m.__name__ for m in METHODS if OPERATIONS[operation] in m.abilities]
+    if isinstance(method, type) and issubclass(method, SortMethod):
+        name = method.__name__
+        raise TypeError(f"{operation}(method) must be a method, got the class {name}. Pass an instance, e.g. {name}().")
     if not isinstance(method, SortMethod):
-        remedy = f"For example {', '.join(having[1:4])}."
-        reject_type(f"{operation}(method)", "must be a SortMethod, built (not its class)", method, remedy)
+        remedy = f"For example {', '.join(f'{name}()' for name in having[1:4])}."
+        reject_type(f"{operation}(method)", "must be a SortMethod", method, remedy)
     method.require(operation, f"These have it: {', '.join(having)}.")

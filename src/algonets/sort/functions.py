@@ -1,33 +1,26 @@
-"""The operations: soft sort, argsort, rank, top-k, quantiles; one contract for every method."""
+"""The operations: soft sort, argsort, rank, top-k; one contract for every method (quantiles are beside them)."""
 
-import math
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from algonets._core.checks import check_at_least, check_floating, values_visible
-from algonets._core.errors import reject, reject_type, require
+from algonets._core.checks import check_at_least, check_floating
+from algonets._core.errors import require
 from algonets.sort.catalogue import check_method
-from algonets.sort.hard import Hard
 from algonets.sort.layout import Items, Rows
 from algonets.sort.method import SortMethod
-from algonets.sort.weighted import equal_shares, equal_shares_matrix
+from algonets.sort.straight_through import sorted_values, straight_through
+from algonets.sort.weighted import equal_shares_matrix
 
 __all__ = [
     "by_item",
     "soft_argsort",
-    "soft_max",
-    "soft_median",
-    "soft_min",
-    "soft_quantile",
     "soft_rank",
     "soft_sort",
     "soft_topk",
     "sort_with",
 ]
-
-_HARD = Hard()
 
 
 def soft_sort(
@@ -78,7 +71,7 @@ def soft_sort(
     items = Items("soft_sort", x, dim, mask, weights)
 
     def compute(rows: Rows) -> Tensor:
-        return _straight_through(hard, method, lambda m: _sorted(m, rows, descending))
+        return straight_through(hard, method, lambda m: sorted_values(m, rows, descending))
 
     return items.to_x(items.run(compute, "rank"))
 
@@ -126,7 +119,7 @@ def soft_argsort(
     items = Items("soft_argsort", x, dim, mask, weights)
 
     def compute(rows: Rows) -> Tensor:
-        return _straight_through(hard, method, lambda m: _matrix(m, rows, descending))
+        return straight_through(hard, method, lambda m: _matrix(m, rows, descending))
 
     return items.to_matrix(items.run(compute, "matrix"))
 
@@ -197,7 +190,7 @@ def soft_rank(
     items = Items("soft_rank", x, dim, mask)
 
     def compute(rows: Rows) -> Tensor:
-        return _straight_through(hard, method, lambda m: m.rank(rows.x, descending))
+        return straight_through(hard, method, lambda m: m.rank(rows.x, descending))
 
     return items.to_x(items.run(compute, "item"))
 
@@ -249,7 +242,7 @@ def soft_topk(
         items = Items("soft_topk", x, dim, mask, k=k)
 
         def members(rows: Rows) -> Tensor:
-            return _straight_through(hard, method, lambda m: m.mask(rows.x, rows.k, largest))
+            return straight_through(hard, method, lambda m: m.mask(rows.x, rows.k, largest))
 
         return items.to_x(items.run(members, "item"))
     count = check_at_least(f"soft_topk(k) with output={output!r}", k, 1)
@@ -257,146 +250,11 @@ def soft_topk(
 
     def chosen(rows: Rows) -> Tensor:
         if output == "indices":
-            return _straight_through(hard, method, lambda m: m.rows(rows.x, count, largest))
-        return _straight_through(hard, method, lambda m: m.sort(rows.x, largest)[:, :count])
+            return straight_through(hard, method, lambda m: m.rows(rows.x, count, largest))
+        return straight_through(hard, method, lambda m: m.sort(rows.x, largest)[:, :count])
 
     result = items.run(chosen, "rows" if output == "indices" else "row")
     return items.to_matrix(result) if output == "indices" else items.to_some(result)
-
-
-def soft_quantile(
-    x: Tensor,
-    q: float | Tensor,
-    method: SortMethod,
-    *,
-    dim: int = -1,
-    weights: Tensor | None = None,
-    mask: Tensor | None = None,
-    hard: bool = False,
-) -> Tensor:
-    """Quantiles of softly sorted items.
-
-    Between the sorted values at positions ``q (n - 1)`` it interpolates linearly, as ``torch.quantile`` does, which it
-    becomes as the scale goes to 0. For weights see :func:`soft_sort`.
-
-    Args:
-        x: as in :func:`soft_sort`.
-        q: probability in [0, 1], or a tensor ``(Q,)`` of them, which may need a gradient.
-        method: as in :func:`soft_sort`.
-        dim: the dimension to reduce.
-        weights: as in :func:`soft_sort`.
-        mask: as in :func:`soft_sort`.
-        hard: the exact quantiles, with the gradient of the soft ones.
-
-    Returns:
-        The shape of ``x`` without ``dim``, with ``Q`` in front if ``q`` is a tensor of one dimension.
-
-    Raises:
-        TypeError: as :func:`soft_sort`.
-        ValueError: as :func:`soft_sort`, and if ``q`` is outside [0, 1] or has more than one dimension.
-
-    Differentiability: that of the method in ``x``; piecewise linear in ``q``.
-    Cost: that of :func:`soft_sort`.
-
-    Example:
-        >>> soft_quantile(torch.tensor([3.0, 1.0, 2.0, 9.0]), 0.25, Hard())
-        tensor(1.7500)
-    """
-    return _quantile("soft_quantile", x, q, method, dim, weights, mask, hard)
-
-
-def soft_median(
-    x: Tensor,
-    method: SortMethod,
-    *,
-    dim: int = -1,
-    weights: Tensor | None = None,
-    mask: Tensor | None = None,
-    hard: bool = False,
-) -> Tensor:
-    """Soft median: :func:`soft_quantile` at 1/2.
-
-    Of an even number of items it is the mean of the two in the middle (``torch.median`` takes the lower one).
-
-    Args:
-        x: as in :func:`soft_sort`.
-        method: as in :func:`soft_sort`.
-        dim: the dimension to reduce.
-        weights: as in :func:`soft_sort`.
-        mask: as in :func:`soft_sort`.
-        hard: the exact median, with the gradient of the soft one.
-
-    Returns:
-        The shape of ``x`` without ``dim``.
-
-    Raises:
-        TypeError: as :func:`soft_sort`.
-        ValueError: as :func:`soft_sort`.
-
-    Differentiability: that of the method.
-    Cost: that of :func:`soft_sort`.
-
-    Example:
-        >>> soft_median(torch.tensor([3.0, 1.0, 2.0, 9.0]), Hard())
-        tensor(2.5000)
-    """
-    return _quantile("soft_median", x, 0.5, method, dim, weights, mask, hard)
-
-
-def soft_min(x: Tensor, method: SortMethod, *, dim: int = -1, mask: Tensor | None = None, hard: bool = False) -> Tensor:
-    """Soft minimum: the first of the softly sorted values.
-
-    Args:
-        x: as in :func:`soft_sort`.
-        method: as in :func:`soft_sort`.
-        dim: the dimension to reduce.
-        mask: as in :func:`soft_sort`.
-        hard: the exact minimum, with the gradient of the soft one.
-
-    Returns:
-        The shape of ``x`` without ``dim``.
-
-    Raises:
-        TypeError: as :func:`soft_sort`.
-        ValueError: as :func:`soft_sort`.
-
-    Differentiability: that of the method.
-    Cost: that of :func:`soft_sort`.
-
-    Example:
-        >>> from algonets.sort import NeuralSort
-        >>> soft_min(torch.tensor([3.0, 1.0, 2.0]), NeuralSort(0.01))
-        tensor(1.)
-    """
-    return _quantile("soft_min", x, 0.0, method, dim, None, mask, hard)
-
-
-def soft_max(x: Tensor, method: SortMethod, *, dim: int = -1, mask: Tensor | None = None, hard: bool = False) -> Tensor:
-    """Soft maximum: the last of the softly sorted values.
-
-    Args:
-        x: as in :func:`soft_sort`.
-        method: as in :func:`soft_sort`.
-        dim: the dimension to reduce.
-        mask: as in :func:`soft_sort`.
-        hard: the exact maximum, with the gradient of the soft one.
-
-    Returns:
-        The shape of ``x`` without ``dim``.
-
-    Raises:
-        TypeError: as :func:`soft_sort`.
-        ValueError: as :func:`soft_sort`.
-
-    Differentiability: that of the method.
-    Cost: that of :func:`soft_sort`.
-
-    Example:
-        >>> from algonets.sort import NeuralSort
-        >>> soft_max(torch.tensor([3.0, 1.0, 2.0]), NeuralSort(0.01))
-        tensor(3.)
-    """
-    return _quantile("soft_max", x, 1.0, method, dim, None, mask, hard)
 
 
 def sort_with(
@@ -444,7 +302,7 @@ def sort_with(
         return torch.cat([values.unsqueeze(-1), moved], -1)
 
     def compute(rows: Rows) -> Tensor:
-        return _straight_through(hard, method, lambda m: together(m, rows))
+        return straight_through(hard, method, lambda m: together(m, rows))
 
     both = items.run(compute, "payload")
     return items.to_x(both[..., 0]), items.to_payload(both[..., 1:])
@@ -453,57 +311,8 @@ def sort_with(
 # ---- shared steps --------------------------------------------------------------------------------------------
 
 
-def _straight_through(hard: bool, method: SortMethod, operation: Any) -> Tensor:
-    soft = operation(method)
-    if not hard:
-        return soft
-    return operation(method._exact or _HARD).detach() + (soft - soft.detach())
-
-
-def _sorted(method: SortMethod, rows: Rows, descending: bool) -> Tensor:
-    if rows.weights is None:
-        return method.sort(rows.x, descending)
-    values, weights = method.apply(rows.x, rows.weights.unsqueeze(-1), descending)
-    return equal_shares(values, weights.squeeze(-1))
-
-
 def _matrix(method: SortMethod, rows: Rows, descending: bool) -> Tensor:
     matrix = method.matrix(rows.x, descending)
     if rows.weights is None:
         return matrix
     return equal_shares_matrix((matrix @ rows.weights.unsqueeze(-1)).squeeze(-1)) @ matrix
-
-
-def _quantile(
-    call: str,
-    x: Tensor,
-    q: float | Tensor,
-    method: SortMethod,
-    dim: int,
-    weights: Tensor | None,
-    mask: Tensor | None,
-    hard: bool,
-) -> Tensor:
-    check_method(call, method)
-    if not isinstance(q, Tensor) and (isinstance(q, bool) or not isinstance(q, int | float)):
-        reject_type(f"{call}(q)", "must be a number or a tensor", q)
-    items = Items(call, x, dim, mask, weights)
-    levels = torch.as_tensor(q, dtype=items.rows.x.dtype, device=x.device)
-    require(levels.ndim <= 1, f"{call}(q)", "must be a number or have one dimension", q)
-    if values_visible(levels) and not bool(((levels >= 0) & (levels <= 1)).all()):
-        reject(f"{call}(q)", "must be in [0, 1]", q)
-
-    def compute(rows: Rows) -> Tensor:
-        return _straight_through(hard, method, lambda m: _interpolate(_sorted(m, rows, False), levels.reshape(-1)))
-
-    result = items.run(compute, "row").reshape(*items.batch, levels.numel())
-    return result.squeeze(-1) if levels.ndim == 0 else result.movedim(-1, 0)
-
-
-def _interpolate(ordered: Tensor, levels: Tensor) -> Tensor:
-    last = ordered.shape[-1] - 1
-    position = levels * last
-    below = position.detach().floor().clamp(0, max(last - 1, 0)).to(torch.int64)
-    above = (below + 1).clamp_max(last)
-    low = ordered[:, below]
-    return low + (position - below) * (ordered[:, above] - low) if last else low.expand(-1, math.prod(levels.shape))

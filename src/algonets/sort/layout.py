@@ -60,12 +60,15 @@ class Items:
         self.batch, self.n = moved.shape[:-1], moved.shape[-1]
         require(self.n >= 1, first, f"must have at least one item along dim={dim}", x)
         wide = torch.float32 if x.dtype.itemsize < 4 else x.dtype
-        flat = (moved if x.ndim == 2 else moved.reshape(math.prod(self.batch), self.n)).to(wide)
-        self.mask = self._rows_of_mask(mask, x)
+        flat = moved if x.ndim == 2 else moved.reshape(math.prod(self.batch), self.n)
+        if wide is not x.dtype:
+            flat = flat.to(wide)
+        self.mask = None if mask is None else self._rows_of_mask(mask, x)
         if self.mask is not None:
             flat = torch.where(self.mask, flat, 0.0)  # what is masked may be NaN
         check_finite(first, flat, "Give padding as mask=...; else look for a diverged network.")
-        self.rows = Rows(flat, self._rows_of_weights(weights, x, wide), k=self._rows_of_k(k, x, wide))
+        shares = None if weights is None else self._rows_of_weights(weights, x, wide)
+        self.rows = Rows(flat, shares, None, None if k is None else self._rows_of_k(k, x, wide))
         self.trailing: torch.Size = torch.Size()
         if payload is not None:
             self.rows.payload = self._rows_of_payload(payload, x, wide)
@@ -80,9 +83,7 @@ class Items:
             reject(f"{self.call}({name})", f"must broadcast to the shape of x {tuple(x.shape)}", value)
         return value.movedim(self.dim, -1).reshape(math.prod(self.batch), self.n)
 
-    def _rows_of_mask(self, mask: Any, x: Tensor) -> Tensor | None:
-        if mask is None:
-            return None
+    def _rows_of_mask(self, mask: Any, x: Tensor) -> Tensor:
         call = f"{self.call}(mask)"
         if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
             reject_type(call, "must be a boolean tensor, True for items that count", mask, "Use mask.bool().")
@@ -92,9 +93,7 @@ class Items:
         require(bool(rows.any(-1).all()), call, "must leave at least one item in every row", mask)
         return rows
 
-    def _rows_of_weights(self, weights: Any, x: Tensor, wide: torch.dtype) -> Tensor | None:
-        if weights is None:
-            return None
+    def _rows_of_weights(self, weights: Any, x: Tensor, wide: torch.dtype) -> Tensor:
         call = f"{self.call}(weights)"
         check_same_kind(call, check_floating(call, weights), x, "x")
         rows = self._like("weights", weights, x).to(wide)
@@ -106,9 +105,7 @@ class Items:
             require(good, call, "must be finite, not negative, and not all zero in a row", weights)
         return rows
 
-    def _rows_of_k(self, k: Any, x: Tensor, wide: torch.dtype) -> Tensor | None:
-        if k is None:
-            return None
+    def _rows_of_k(self, k: Any, x: Tensor, wide: torch.dtype) -> Tensor:
         call = f"{self.call}(k)"
         if not isinstance(k, Tensor):
             if isinstance(k, bool) or not isinstance(k, int | float):
@@ -149,7 +146,8 @@ class Items:
                 (all ranks, n), ``"rows"`` (some ranks, n), ``"payload"`` (n, d), ``"row"`` (anything else).
         """
         if self.mask is None:
-            return compute(self.rows).to(self.dtype)
+            result = compute(self.rows)
+            return result if result.dtype is self.dtype else result.to(self.dtype)
         counts = self.mask.sum(-1)
         order = torch.argsort((~self.mask).to(torch.uint8), dim=-1, stable=True)
         pieces, places = [], []
@@ -178,11 +176,13 @@ class Items:
 
     def to_some(self, result: Tensor) -> Tensor:
         """``(B, k)`` to the shape of x with k in place of n."""
-        return result.reshape(*self.batch, result.shape[-1]).movedim(-1, self.dim)
+        if len(self.batch) != 1:
+            result = result.reshape(*self.batch, result.shape[-1])
+        return result if self.dim == len(self.batch) else result.movedim(-1, self.dim)
 
     def to_matrix(self, result: Tensor) -> Tensor:
         """``(B, ranks, n)`` to ``(*batch, ranks, n)``."""
-        return result.reshape(*self.batch, *result.shape[1:])
+        return result if len(self.batch) == 1 else result.reshape(*self.batch, *result.shape[1:])
 
     def to_payload(self, result: Tensor) -> Tensor:
         """``(B, n, d)`` to the shape of the payload."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from algonets.sort import functions
+from algonets.sort import functions, quantiles
 from algonets.sort.catalogue import check_method
 from algonets.sort.hard import Hard
 from algonets.sort.method import SortMethod
@@ -182,7 +182,7 @@ class Quantile(_Operation):
 
     def forward(self, x: Tensor, weights: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Quantiles."""
-        return functions.soft_quantile(x, self.q, self.method, weights=weights, mask=mask, **self._options)
+        return quantiles.soft_quantile(x, self.q, self.method, weights=weights, mask=mask, **self._options)
 
     def extra_repr(self) -> str:
         """Show what rebuilds it."""
@@ -212,7 +212,7 @@ class Median(_Operation):
 
     def forward(self, x: Tensor, weights: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Medians."""
-        return functions.soft_median(x, self.method, weights=weights, mask=mask, **self._options)
+        return quantiles.soft_median(x, self.method, weights=weights, mask=mask, **self._options)
 
 
 class Min(_Operation):
@@ -238,7 +238,7 @@ class Min(_Operation):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Minima."""
-        return functions.soft_min(x, self.method, mask=mask, **self._options)
+        return quantiles.soft_min(x, self.method, mask=mask, **self._options)
 
 
 class Max(_Operation):
@@ -264,7 +264,7 @@ class Max(_Operation):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Maxima."""
-        return functions.soft_max(x, self.method, mask=mask, **self._options)
+        return quantiles.soft_max(x, self.method, mask=mask, **self._options)
 
 
 class SortWith(_Operation):

@@ -88,11 +88,14 @@ class NewtonStep:
         if self.per == "example":  # (g g^T + lambda)^-1 g
             return g / (self.damping + g.square().sum(-1, keepdim=True))
         n, m = g.shape
+        wide = g.double()  # squares: gradients that explode would overflow, or drown the damping
         if n < m:  # Woodbury: g (G^T G / n + lambda)^-1 = n (G G^T + n lambda)^-1 G, row by row
-            gram = g @ g.mT
-            return n * torch.linalg.solve(gram + n * self.damping * _eye(gram), g)
-        second = g.mT @ g / n
-        return torch.linalg.solve(second + self.damping * _eye(second), g, left=False)
+            values, vectors = torch.linalg.eigh(wide @ wide.mT / n)
+            step = vectors @ ((vectors.mT @ wide) / (_raised(values) + self.damping).unsqueeze(-1))
+        else:
+            values, vectors = torch.linalg.eigh(wide.mT @ wide / n)
+            step = ((wide @ vectors) / (_raised(values) + self.damping)) @ vectors.mT
+        return step.to(g.dtype)
 
     def _hessian(self, local: Quadratic, good: Tensor) -> Tensor:
         dense = self.solver == "dense" or (self.solver == "auto" and local.size <= _DENSE)
@@ -115,7 +118,8 @@ class NewtonStep:
     def _solve(self, hessian: Tensor, g: Tensor) -> Tensor:
         """``(H + lambda)^-1`` applied to the rows of ``g``."""
         if self.negative == "keep":
-            return torch.linalg.solve(hessian + self.damping * _eye(hessian), g, left=False)
+            found, failed = torch.linalg.solve_ex(hessian + self.damping * _eye(hessian), g, left=False)
+            return found.masked_fill((failed != 0)[..., None, None], torch.nan)  # singular: this example, no other
         values, vectors = torch.linalg.eigh(hessian)
         values = values.abs() if self.negative == "absolute" else values.clamp_min(0)
         return ((g @ vectors) / (values + self.damping).unsqueeze(-2)) @ vectors.mT
@@ -194,3 +198,9 @@ class NewtonLoss(TargetPropagation):
 
 def _eye(like: Tensor) -> Tensor:
     return torch.eye(like.shape[-1], dtype=like.dtype, device=like.device)
+
+
+def _raised(values: Tensor) -> Tensor:
+    """Eigenvalues, ascending and not negative, at least what rounding makes of zeros beside the largest."""
+    floor = len(values) * torch.finfo(values.dtype).eps * values[-1].clamp_min(0)
+    return values.maximum(floor)

@@ -90,7 +90,7 @@ def load(data: str, data_dir: str | None, seed: int) -> Task:
         parts = (train.images[crop].flatten(1), train.labels, test.images[crop].flatten(1), test.labels)
         return Task(*parts, 10, note="MNIST, the middle 20 x 20 of 28 x 28 pixels", image=(1, 20, 20))
     if data == "cifar10":
-        train, test = Cifar10(True, data_dir=data_dir), Cifar10(False, data_dir=data_dir)
+        train, test = (Cifar10(part, "jpeg", data_dir) for part in (True, False))
         parts = (train.images.flatten(1), train.labels, test.images.flatten(1), test.labels)
         note = "CIFAR-10 in its JPEG form (quality 75): scores are not those of the original"
         return Task(*parts, 10, note=note, image=tuple(train.images.shape[1:]))

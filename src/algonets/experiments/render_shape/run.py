@@ -1,16 +1,13 @@
 """The experiment: shapes from silhouettes, and the matrix of laws and t-conorms."""
 
-import time
 from typing import Any, Literal
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from algonets import distributions, tconorms
+from algonets.experiments._options import check_folder
 from algonets.experiments._silhouettes import (
-    FOLDS,
-    LAWS,
     SHAPES,
     hard_silhouettes,
     law_of_width,
@@ -19,14 +16,15 @@ from algonets.experiments._silhouettes import (
     ring_of_cameras,
 )
 from algonets.experiments._training import RunError, check_settings, write_json
+from algonets.experiments.render_shape.cameras import HELD_OUT, TRAINED
 from algonets.experiments.render_shape.deform import deform, score
+from algonets.experiments.render_shape.matrix import fill_matrix
 from algonets.experiments.render_shape.report import save_evolution, save_matrix, save_shapes
 from algonets.render import icosphere
 
 __all__ = ["RenderShapeExperiment"]
 
 Shape = Literal["torus", "spot", "bunny", "aeroplane"]
-TRAINED, HELD_OUT = (-20.0, 10.0, 40.0), (25.0, -5.0)
 
 
 class RenderShapeExperiment:
@@ -41,6 +39,7 @@ class RenderShapeExperiment:
         compare: Every law with every t-conorm on the first shape, with few small views.
         output: Folder for the results; by default runs/render-shape, or runs/render-shape-compare.
         overwrite: Replace a run in the output folder.
+        resume: Go on with an interrupted --compare in the output folder.
         seed: Of the choice of views.
         size: Side of the silhouettes in pixels.
         views: How many silhouettes are given.
@@ -59,6 +58,7 @@ class RenderShapeExperiment:
         compare: bool = False,
         output: str | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         seed: int = 0,
         size: int = 64,
         views: int = 24,
@@ -76,9 +76,12 @@ class RenderShapeExperiment:
             raise RunError(f"--shapes must hold some of {', '.join(SHAPES)}, got {shapes}.")
         if not 0 <= level <= 6:
             raise RunError(f"--level must be from 0 to 6, got {level}.")
+        if resume and not compare:
+            raise RunError("--resume goes on with a --compare alone. Leave it out, the run is short.")
+        check_folder(output, resume, overwrite)
         self.shapes, self.data_dir, self.compare = list(shapes), data_dir, compare
         self.output = make_folder(output, "runs/render-shape-compare" if compare else "runs/render-shape")
-        self.overwrite, self.seed, self.config = overwrite, seed, config
+        self.overwrite, self.resume, self.seed, self.config = overwrite, resume, seed, config
         self.size, self.views, self.views_a_step, self.steps, self.level = size, views, views_a_step, steps, level
         self.compare_steps = compare_steps
 
@@ -87,7 +90,9 @@ class RenderShapeExperiment:
         settings = {
             name: getattr(self, name) for name in ("shapes", "compare", "seed", "size", "views", "steps", "level")
         }
-        check_settings(self.output, settings, resume=False, overwrite=self.overwrite)
+        if self.compare:
+            settings |= {"compare_steps": self.compare_steps}
+        check_settings(self.output, settings, resume=self.resume, overwrite=self.overwrite)
         if self.config is not None:
             (self.output / "config.yaml").write_text(self.config)
         metrics = settings | (self._matrix() if self.compare else self._shapes())
@@ -132,34 +137,16 @@ class RenderShapeExperiment:
         return {"results": results}
 
     def _matrix(self) -> dict[str, Any]:
-        """Small and short: 12 views of half the size, 162 vertices."""
-        console, start = Console(), time.perf_counter()
-        size, template = max(8, self.size // 2), icosphere(min(self.level, 2))
-        template = template.with_vertices(0.6 * template.vertices)
-        cameras, held = ring_of_cameras(12, TRAINED), ring_of_cameras(12, HELD_OUT, turn=7.0)
-        truth = load_shape(self.shapes[0], self.data_dir)
-        targets, hidden = (hard_silhouettes(truth, which, size) for which in (cameras, held))
-        scores: dict[str, dict[str, float]] = {}
-        for name, law in LAWS.items():
-            scores[name] = {}
-            for fold, tconorm in FOLDS.items():
-                found = deform(
-                    template,
-                    targets,
-                    cameras,
-                    lambda width, law=law: law_of_width(law, width),
-                    tconorm,
-                    steps=self.compare_steps,
-                    learning_rate=0.02,
-                    widths=(0.04, 0.008),
-                    views=4,
-                    seed=self.seed,
-                )
-                scores[name][fold] = round(score(found.mesh, hidden, held), 1)
-            console.print(name, " ".join(f"{value:.0f}" for value in scores[name].values()))
-        begin = round(score(template, hidden, held), 1)
-        save_matrix(
-            self.output / "matrix.png", scores, f"{self.shapes[0]}: exact IoU of held-out views, % (sphere {begin})"
+        if self.overwrite:
+            (self.output / "cells.json").unlink(missing_ok=True)
+        found = fill_matrix(
+            self.output / "cells.json",
+            load_shape(self.shapes[0], self.data_dir),
+            size=max(8, self.size // 2),
+            level=min(self.level, 2),
+            steps=self.compare_steps,
+            seed=self.seed,
         )
-        seconds = round(time.perf_counter() - start, 1)
-        return {"matrix": scores, "sphere_iou": begin, "seconds": seconds, "threads": torch.get_num_threads()}
+        title = f"{self.shapes[0]}: exact IoU of held-out views, % (sphere {found['sphere_iou']:.1f})"
+        save_matrix(self.output / "matrix.png", found["matrix"], title)
+        return found

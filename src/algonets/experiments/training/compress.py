@@ -1,6 +1,7 @@
 """How much of a network can go: pruning by magnitude, at random, by signal to noise; bits."""
 
 import copy
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import torch
@@ -43,7 +44,7 @@ class CompressExperiment(Study):
         seeds: How many.
         size: Training images.
         epochs: Passes over the data before pruning.
-        tuning: Passes after, shared out among the steps of gradual pruning.
+        tuning: Passes after; before each of the first half, a step of gradual pruning.
         amount: Percent of the weights that go.
         trainer: Unused; the command line gives it to every experiment.
         config: Text to keep as config.yaml in the output folder.
@@ -60,7 +61,7 @@ class CompressExperiment(Study):
         seeds: int = 3,
         size: int = 10_000,
         epochs: int = 8,
-        tuning: int = 6,
+        tuning: int = 16,
         amount: int = 90,
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
@@ -77,12 +78,10 @@ class CompressExperiment(Study):
         found = {"one shot": self._judge(prune_magnitude(copy.deepcopy(dense), self.amount))}
         for name in ("magnitude", "random"):
             model = copy.deepcopy(dense)
-            for step, _ in enumerate(self._steps(name, model, generator)):
-                third = self.tuning // 3
-                self._fit(model, third if step < 2 else self.tuning - 2 * third, generator)
+            self._fit(model, self.tuning, generator, prune=self._pruning(name, model, generator))
             found[name] = self._judge(model)
         curve = {f"{level:g}": accuracy(prune_magnitude(copy.deepcopy(dense), level), *self._test) for level in LEVELS}
-        self._fit(dense, self.tuning, generator)  # as long as the pruned ones
+        self._fit(dense, self.tuning, generator, prune=iter(()))  # as long as the pruned ones, with their rates
         found["dense"] = self._judge(dense)
         found["bayes"] = self._bayes(generator)
         return {"methods": {name: found[name] for name in TITLES}, "one shot by level": curve}
@@ -94,15 +93,29 @@ class CompressExperiment(Study):
     def _test(self) -> tuple[Tensor, Tensor]:
         return self.samples.test_x, self.samples.test_y
 
-    def _steps(self, name: str, model: nn.Module, generator: torch.Generator) -> Any:
+    def _pruning(self, name: str, model: nn.Module, generator: torch.Generator) -> Iterator[float]:
+        """A step before each of the first half of the epochs; the rest is for recovery."""
+        steps = max(1, self.tuning // 2)
         if name == "magnitude":
-            return gradual_pruning(model, self.amount, 3)
-        parts = [self.amount * (1 - (1 - k / 3) ** 3) for k in (1, 2, 3)]
+            return gradual_pruning(model, self.amount, steps)
+        parts = [self.amount * (1 - (1 - k / steps) ** 3) for k in range(1, steps + 1)]
         return (sparsity(prune_random(model, part, generator=generator)) for part in parts)
 
-    def _fit(self, model: nn.Module, epochs: int, generator: torch.Generator, cost: Any = None) -> None:
+    def _fit(
+        self,
+        model: nn.Module,
+        epochs: int,
+        generator: torch.Generator,
+        cost: Callable[[], Tensor] | None = None,
+        prune: Iterator[float] | None = None,
+    ) -> None:
+        """Train by Adam; when tuning, prune before an epoch while there is something to, and let the rate fall."""
         data, optimizer = self.samples, torch.optim.Adam(model.parameters(), 1e-3)
-        for _ in range(epochs):
+        for epoch in range(epochs):
+            if prune is not None:
+                next(prune, None)
+                for group in optimizer.param_groups:
+                    group["lr"] = 1e-3 * (1 - epoch / epochs)
             for chosen in batches(len(data.x), 100, generator):
                 optimizer.zero_grad()
                 loss = functional.cross_entropy(model(data.x[chosen]), data.y[chosen])

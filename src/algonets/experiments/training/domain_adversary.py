@@ -4,16 +4,18 @@ import math
 from typing import Any, NamedTuple
 
 import torch
+from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
 from algonets.experiments.training.samples import accuracy, load_samples
-from algonets.experiments.training.study import Study, entry
+from algonets.experiments.training.study import Study, best_setting, entry
 from algonets.training import Annealing, DomainAdversary, GradientReversal, RampSchedule
 
 __all__ = ["DomainAdversaryExperiment", "change_background", "moons"]
 
 TITLES = {"source": "source only", "adversary": "domain adversary", "target": "trained on the target"}
+GRID = [(rate, part) for rate in (1e-3, 3e-3) for part in (0.3, 1.0)]
 TASKS = {"moons": "rotated moons", "digits": "digits, changed backgrounds"}
 
 
@@ -50,7 +52,7 @@ class DomainAdversaryExperiment(Study):
         seeds: How many.
         angle: Degrees by which the target moons are rotated.
         steps: Of training.
-        strength: Of the adversary at the end, in percent.
+        strength: Of the adversary at the end, in percent, at most; rate and strength are chosen by reverse validation.
         trainer: Unused; the command line gives it to every experiment.
         config: Text to keep as config.yaml in the output folder.
     """
@@ -63,7 +65,7 @@ class DomainAdversaryExperiment(Study):
         overwrite: bool = False,
         seeds: int = 3,
         angle: int = 35,
-        steps: int = 3000,
+        steps: int = 1500,
         strength: int = 100,
         trainer: dict[str, Any] | None = None,
         config: str | None = None,
@@ -71,6 +73,26 @@ class DomainAdversaryExperiment(Study):
         super().__init__(locals())
         self.angle, self.steps, self.strength = angle, steps, strength / 100
         self.digits = load_samples("digits", None)
+        self.chosen: dict[str, tuple[Any, ...]] = {}
+
+    def prepare(self, console: Console) -> dict[str, Any]:
+        """Choose rate and strength with no label of the target: by reverse validation (Ganin et al. 2016, 5.1.2)."""
+        for task in TASKS:
+            self.chosen[task] = best_setting(
+                lambda rate, part, seed, task=task: self._reverse(task, rate, part, seed), GRID
+            )
+            console.print(f"{task}: rate {self.chosen[task][0]}, strength {self.chosen[task][1] * self.strength}")
+        return {task: {"rate": rate, "strength": part * self.strength} for task, (rate, part) in self.chosen.items()}
+
+    def _reverse(self, task: str, rate: float, part: float, seed: int) -> float:
+        """Percent wrong on the source, after adapting to the target, and back from the labels guessed there."""
+        domains = self._domains(task, seed)
+        there = self._fit(domains, "adversary", rate, part * self.strength, seed)
+        with torch.no_grad():
+            guessed = there(domains.target_x).argmax(-1)
+        swapped = domains._replace(x=domains.target_x, y=guessed, target_x=domains.x, target_y=domains.y)
+        back = self._fit(swapped, "adversary", rate, part * self.strength, seed)
+        return 100 - accuracy(back, domains.x, domains.y)
 
     def measure(self, seed: int) -> dict[str, Any]:
         """Both tasks, three ways each."""
@@ -88,13 +110,22 @@ class DomainAdversaryExperiment(Study):
         return Domains(data.x[:half], data.y[:half], changed[half:], data.y[half:], test, data.test_y)
 
     def _train(self, task: str, way: str, seed: int) -> dict[str, float]:
-        domains, generator = self._domains(task, seed), torch.Generator().manual_seed(seed)
+        domains = self._domains(task, seed)
+        rate, part = self.chosen[task]
+        model = self._fit(domains, way, rate, part * self.strength, seed)
+        return {
+            "target": accuracy(model, domains.test_x, domains.test_y),
+            "source": accuracy(model, domains.x, domains.y),
+        }
+
+    def _fit(self, domains: Domains, way: str, rate: float, strength: float, seed: int) -> Classifier:
+        generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
-        sizes = (2, 32, 16, 2) if task == "moons" else (64, 128, 64, 10)
+        sizes = (2, 32, 16, 2) if domains.x.shape[1] == 2 else (64, 128, 64, 10)
         model = Classifier(*sizes)
         adversary = DomainAdversary(sizes[2], 32)
-        annealing = Annealing(adversary, GradientReversal, RampSchedule(self.strength))
-        optimizer = torch.optim.Adam([*model.parameters(), *adversary.parameters()], 1e-3)
+        annealing = Annealing(adversary, GradientReversal, RampSchedule(strength))
+        optimizer = torch.optim.Adam([*model.parameters(), *adversary.parameters()], rate)
         x, y = (domains.target_x, domains.target_y) if way == "target" else (domains.x, domains.y)
         for step in range(self.steps):
             annealing.set(step / self.steps)
@@ -107,10 +138,7 @@ class DomainAdversaryExperiment(Study):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        return {
-            "target": accuracy(model, domains.test_x, domains.test_y),
-            "source": accuracy(model, domains.x, domains.y),
-        }
+        return model
 
     def criteria(self, mean: Any) -> dict[str, bool]:
         """At least half of the way."""
@@ -167,10 +195,10 @@ def moons(count: int, angle: float, generator: torch.Generator) -> tuple[Tensor,
 
 
 def change_background(images: Tensor, generator: torch.Generator) -> Tensor:
-    """``|image - background|`` with a random slope as the background, ``(N, 64)`` in [0, 1]."""
+    """Put a random slope behind the strokes, ``(N, 64)`` in [0, 1]."""
     grid = torch.linspace(-1, 1, 8)
     direction = 2 * math.pi * torch.rand(len(images), 1, 1, generator=generator)
     slope = direction.cos() * grid[:, None] + direction.sin() * grid[None, :]
     level = 0.2 + 0.4 * torch.rand(len(images), 1, 1, generator=generator)
-    background = (level + 0.25 * slope).clamp(0, 1)
-    return (images - background.flatten(1)).abs()
+    background = (level + 0.25 * slope).clamp(0, 1).flatten(1)
+    return images + (1 - images) * background

@@ -57,7 +57,7 @@ class NaturalGradientExperiment(Study):
     def prepare(self, console: Console) -> dict[str, Any]:
         """Choose the rates of the first-order methods."""
         for name, grid in (("gd", RATES), ("adam", ADAM_RATES)):
-            best = best_setting(lambda rate, name=name: self._train(name, rate)["loss"][-1], [(r,) for r in grid])
+            best = best_setting(lambda rate, _, name=name: self._train(name, rate)["loss"][-1], [(r,) for r in grid])
             self.rates[name] = best[0]
         return dict(self.rates)
 

@@ -1,27 +1,27 @@
-"""Newton losses against ordinary ones, on orders and on paths."""
+"""Newton losses against ordinary ones, on orders, paths and edit distances."""
 
-import math
 from typing import Any, Literal
 
 from rich.console import Console
 
-from algonets.experiments.training.newton_tasks import METHODS, MODES, PathTask, SortTask, train
+from algonets.experiments.training.newton_tasks import METHODS, MODES, EditTask, PathTask, SortTask, VectorTask, train
 from algonets.experiments.training.study import Study, best_setting, entry
 
 __all__ = ["NewtonLossExperiment"]
 
 TITLES = {"base": "base", "hessian": "Newton, Hessian", "fisher": "Newton, Fisher"}
 SCALED = ("NeuralSort", "SoftSort")
-BAD = 10.0
-GRID = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
+FACTORS = (10.0, 20.0)
+DAMPINGS = (1e-3, 1e-1, 1.0, 1e1, 1e3)
 
 
 class NewtonLossExperiment(Study):
-    """Learn orders of numbers and shortest paths, by the loss itself and by Newton losses of it.
+    """Learn orders, shortest paths and letters, by the loss itself and by Newton losses of it.
 
     Args:
-        parts: ``scaled``: single digits, outputs ten times too large, SGD; ``sorting``: four digits, four methods,
-            Adam; ``paths``: perturbed shortest paths, Adam; or ``all``.
+        parts: ``scaled``: orders of vectors, outputs 10 and 20 times too large, SGD; ``sorting``: numbers of four
+            digits, four methods, Adam; ``paths``: perturbed shortest paths; ``edit``: soft edit distances to words
+            with a letter left out, Adam; or ``all``.
         output: Folder for the results; by default runs/newton-loss.
         overwrite: Replace a run in the output folder.
         seeds: How many.
@@ -36,7 +36,7 @@ class NewtonLossExperiment(Study):
 
     def __init__(
         self,
-        parts: Literal["all", "scaled", "sorting", "paths"] = "all",
+        parts: Literal["all", "scaled", "sorting", "paths", "edit"] = "all",
         output: str | None = None,
         overwrite: bool = False,
         seeds: int = 3,
@@ -51,14 +51,17 @@ class NewtonLossExperiment(Study):
         tasks: dict[str, tuple[Any, str, int]] = {}
         if parts in ("all", "scaled"):
             for name in SCALED:
-                task = SortTask(name, 5, BAD, digits=1)
-                tasks[f"{name}, n = 5, outputs x 10, SGD"] = (task, "sgd", min(60, steps))
+                for factor in FACTORS:
+                    task = VectorTask(name, 5, factor)
+                    tasks[f"{name}, n = 5, outputs x {factor:g}, SGD"] = (task, "sgd", min(60, steps))
         if parts in ("all", "sorting"):
             for n in map(int, sizes.split(",")):
                 tasks |= {f"{name}, n = {n}": (SortTask(name, n), "adam", steps) for name in METHODS}
         if parts in ("all", "paths"):
             tasks["paths, 6 x 6"] = (PathTask(), "adam", steps)
-            tasks["paths, outputs x 10, SGD"] = (PathTask(factor=BAD), "sgd", min(60, steps))
+            tasks["paths, outputs x 10, SGD"] = (PathTask(factor=10.0), "sgd", min(60, steps))
+        if parts in ("all", "edit"):
+            tasks["edit distance, 4 letters"] = (EditTask(), "adam", steps)
         self.tasks = tasks
         self.chosen: dict[str, dict[str, tuple[Any, ...]]] = {}
 
@@ -69,10 +72,11 @@ class NewtonLossExperiment(Study):
             self.chosen[name] = {}
             for mode in MODES:
                 self.chosen[name][mode] = best_setting(
-                    lambda rate, damping, task=task, mode=mode, short=short, optimizer=optimizer: (
-                        -sum(train(task, mode, damping, rate, short, 1000, optimizer, "validation"))
+                    lambda rate, damping, seed, task=task, mode=mode, short=short, optimizer=optimizer: (
+                        -sum(train(task, mode, damping, rate, short, seed, optimizer, "validation"))
                     ),
                     _grid(mode, optimizer),
+                    seeds=(1000, 1001) if optimizer == "sgd" else (1000,),
                 )
             console.print(f"{name}: " + ", ".join(f"{m} {pair}" for m, pair in self.chosen[name].items()))
         return {
@@ -94,7 +98,7 @@ class NewtonLossExperiment(Study):
     def criteria(self, mean: Any) -> dict[str, bool]:
         """The target of the badly scaled start."""
         found = {}
-        for name in (name for name in mean if name.split(",")[0] in SCALED and "x 10" in name):
+        for name in (name for name in mean if name.split(",")[0] in SCALED and "outputs x" in name):
             gain = mean[name]["hessian"]["parts"] - mean[name]["base"]["parts"]
             found[f"{name}: {gain:+.1f} points element by element by the Hessian, at least 10"] = gain >= 10
         return found
@@ -128,15 +132,14 @@ class NewtonLossExperiment(Study):
 
 
 def _grid(mode: str, optimizer: str) -> list[tuple[float, float]]:
-    """Pairs of rate and damping. SGD: rates in units of the step that the damping leaves; Adam adapts by itself."""
+    """Pairs of rate and damping. SGD: rates in units of what the damping leaves; Adam adapts by itself."""
     if optimizer == "adam":
-        return [(3e-3, 1.0)] if mode == "base" else [(3e-3, damping) for damping in GRID[::2]]
+        return [(3e-3, 1.0)] if mode == "base" else [(3e-3, damping) for damping in DAMPINGS]
     if mode == "base":
-        return [(10.0**k, 1.0) for k in (-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0)]
-    return [(rate, damping) for damping in GRID[1::2] for rate in _rates(damping)]
+        return [(10.0 ** (k / 2), 1.0) for k in range(-8, 1)]
+    return [(rate, damping) for damping in DAMPINGS for rate in _rates(damping)]
 
 
 def _rates(damping: float) -> list[float]:
-    """A Newton step is at most the gradient over the damping."""
-    centre = 1e-3 * math.sqrt(max(damping, 1e-2) / 1e-2)
-    return [centre / 10, centre / 3, centre, centre * 3, centre * 10]
+    """A large damping divides the gradient, so that the rate must grow with it."""
+    return [max(damping, 0.1) * 10.0 ** (k / 2) for k in range(-6, 0)]

@@ -1,4 +1,4 @@
-"""What Newton losses are tried on: orders of numbers, and shortest paths; one training loop for all."""
+"""What Newton losses are tried on: orders, shortest paths, edit distances; one training loop for all."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from algonets import distributions, sort
 from algonets.data import Digits, NumberSets
+from algonets.dp import EditDistance
 from algonets.experiments.sort_digits.evaluate import ordering
 from algonets.experiments.training.samples import perceptron
 from algonets.gradients import Perturbed
@@ -15,7 +16,7 @@ from algonets.graph import GridPath
 from algonets.losses import PermutationCrossEntropy
 from algonets.training import NewtonLoss
 
-__all__ = ["METHODS", "MODES", "Outcome", "PathTask", "SortTask", "train"]
+__all__ = ["METHODS", "MODES", "EditTask", "Outcome", "PathTask", "SortTask", "VectorTask", "train"]
 
 MODES = ("base", "hessian", "fisher")
 METHODS: dict[str, Callable[[], sort.SortMethod]] = {
@@ -87,6 +88,105 @@ class SortTask:
             scores = self.outputs(model, sets.batch(torch.arange(len(sets))).images)
         found = ordering(scores, sets.values)
         return Outcome(100 * found.exact_match, 100 * found.element_wise)
+
+
+class VectorTask:
+    """Sets of vectors that a hidden direction orders: easy, so that what remains is how the loss is scaled.
+
+    Outputs are multiplied by ``factor``.
+    """
+
+    def __init__(self, method: str, n: int = 5, factor: float = 1.0, features: int = 10):
+        self.method, self.factor, self.features = METHODS[method](), factor, features
+        direction = torch.randn(features, generator=torch.Generator().manual_seed(99)) / features**0.5
+        self._parts = {}
+        for seed, (part, count) in enumerate((("train", 3000), ("validation", 300), ("test", 600))):
+            x = torch.randn(count, n, features, generator=torch.Generator().manual_seed(seed))
+            self._parts[part] = (x, x @ direction)
+
+    def model(self) -> nn.Module:
+        """A network with one score a vector."""
+        return perceptron(self.features, 32, 1, activation=nn.ReLU)
+
+    def outputs(self, model: nn.Module, x: Tensor) -> Tensor:
+        """Scores ``(B, n)``."""
+        return self.factor * model(x).squeeze(-1)
+
+    def loss(self) -> Callable[..., Tensor]:
+        """One value a set."""
+        return PermutationCrossEntropy(self.method, reduction="none")
+
+    def data(self, seed: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """Training batches by index."""
+        x, y = self._parts["train"]
+        return lambda chosen: (x[chosen], y[chosen])
+
+    def size(self) -> int:
+        """How many training sets there are."""
+        return len(self._parts["train"][0])
+
+    def judge(self, model: nn.Module, part: str) -> Outcome:
+        """On sets that are not for training."""
+        x, y = self._parts[part]
+        with torch.no_grad():
+            found = ordering(self.outputs(model, x), y)
+        return Outcome(100 * found.exact_match, 100 * found.element_wise)
+
+
+class EditTask:
+    """Noisy letters, and the word they spell with one letter left out: nobody says which.
+
+    The network gives logits a letter; the loss is the soft edit distance to the shorter word, where a substitution
+    costs the probability of not being the letter.
+    """
+
+    def __init__(self, length: int = 4, letters: int = 4, features: int = 8, temperature: float = 0.1):
+        self.length, self.letters, self.features, self.temperature = length, letters, features, temperature
+        self._shapes = torch.randn(letters, features, generator=torch.Generator().manual_seed(99))
+        counts = (("train", 1000), ("validation", 300), ("test", 1000))
+        self._parts = {part: self._draw(count, seed) for seed, (part, count) in enumerate(counts)}
+
+    def _draw(self, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        words = torch.randint(0, self.letters, (count, self.length), generator=generator)
+        x = self._shapes[words] + torch.randn(count, self.length, self.features, generator=generator)
+        gone = torch.randint(0, self.length, (count, 1), generator=generator)
+        kept = torch.arange(self.length - 1).expand(count, -1)
+        return x, words.gather(1, kept + (kept >= gone)), words
+
+    def model(self) -> nn.Module:
+        """A network with a logit for each letter of the alphabet."""
+        return perceptron(self.features, 32, self.letters, activation=nn.ReLU)
+
+    def outputs(self, model: nn.Module, x: Tensor) -> Tensor:
+        """Logits ``(B, length, letters)``."""
+        return model(x)
+
+    def loss(self) -> Callable[..., Tensor]:
+        """One value a word."""
+
+        def distance(logits: Tensor, word: Tensor) -> Tensor:
+            probabilities = logits.softmax(-1)
+            cost = 1 - probabilities.gather(-1, word[:, None, :].expand(-1, self.length, -1))
+            return EditDistance(cost, insert=1.0, delete=1.0).distance(self.temperature)
+
+        return distance
+
+    def data(self, seed: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """Training batches by index."""
+        x, shorter, _ = self._parts["train"]
+        return lambda chosen: (x[chosen], shorter[chosen])
+
+    def size(self) -> int:
+        """How many training words there are."""
+        return len(self._parts["train"][0])
+
+    def judge(self, model: nn.Module, part: str) -> Outcome:
+        """Words and letters read right."""
+        x, _, words = self._parts[part]
+        with torch.no_grad():
+            right = self.outputs(model, x).argmax(-1) == words
+        return Outcome(100 * right.all(-1).float().mean().item(), 100 * right.float().mean().item())
 
 
 class _PerturbedPaths(torch.autograd.Function):

@@ -104,17 +104,18 @@ class OnlineMemoryExperiment(Study):
 
     def _long_stream(self) -> dict[str, float]:
         """Resident memory of the process after a twentieth of one long stream, and at its end; only it rises."""
-        torch.manual_seed(0)
-        cell, readout = nn.RNNCell(1, self.units), nn.Linear(self.units, 1)
-        optimizer = torch.optim.SGD([*cell.parameters(), *readout.parameters()], 1e-4)
-        data = ((x[0], y) for x, y in bit_stream(1, self.delay, self.long_steps, torch.Generator().manual_seed(0)))
-        learner = UORO(cell, torch.zeros(self.units), generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        weights = torch.randn(self.units, self.units + 1, generator=generator).div(self.units**0.5).requires_grad_()
+        readout = torch.zeros(self.units, requires_grad=True)
+        optimizer = torch.optim.SGD([weights, readout], 1e-4)
+        data = ((x[0], y[0]) for x, y in bit_stream(1, self.delay, self.long_steps, generator))
+        learner = UORO(_layer, torch.zeros(self.units), {"weights": weights}, generator=generator)
 
         def bits(state: Any, target: Tensor) -> Tensor:
-            return functional.binary_cross_entropy_with_logits(readout(state), target)
+            return functional.binary_cross_entropy_with_logits(state @ readout, target)
 
         early = 0.0
-        for step, _ in enumerate(learn_online(learner, bits, optimizer, data, trainable=list(readout.parameters()))):
+        for step, _ in enumerate(learn_online(learner, bits, optimizer, data, trainable=[readout])):
             if step == self.long_steps // 20:
                 early = _peak()
         return {"steps": self.long_steps, "MiB after a twentieth": early, "MiB at the end": _peak()}
@@ -160,6 +161,7 @@ class OnlineMemoryExperiment(Study):
             right.plot(times, found["theta"], color=colour, label="UORO" if name == "uoro" else f"{name}")
         right.axhline(-1 / 6, color="0.7", lw=0.8, ls="--")
         right.set(xlabel="steps", ylabel="parameter", ylim=(-1, 2), title="Influence balancing")
+        right.locator_params(axis="x", nbins=5)
         right.legend(frameon=False, fontsize=8)
 
 
@@ -170,6 +172,11 @@ def bit_stream(count: int, delay: int, steps: int, generator: torch.Generator) -
         bit = torch.randint(0, 2, (count,), generator=generator).float()
         past = torch.cat([bit[:, None], past[:, :-1]], 1)
         yield (2 * bit - 1)[:, None], past[:, delay]
+
+
+def _layer(parameters: Any, x: Tensor, state: Tensor) -> Tensor:
+    """A recurrent layer in few operations; a step of ``RNNCell`` takes twice the time."""
+    return torch.tanh(parameters["weights"] @ torch.cat([state, x]))
 
 
 def influence(parameters: Any, x: Any, state: Tensor) -> Tensor:

@@ -190,6 +190,7 @@ class StructureExperiment(Study):
             if name in ("similar", "edges", "neurons"):
                 right.plot([100 * k for k in found["kept"]], color=colour, label=title)
         left.set(xlabel="kilobits", ylabel="test accuracy of rounded weights, %")
-        left.legend(frameon=False, fontsize=7)
+        left.margins(y=0.4)
+        left.legend(frameon=False, fontsize=7, loc="upper center", ncols=2)
         right.set(xlabel="epoch", ylabel="differences or edges that are not zero, %", ylim=(0, 105))
         right.legend(frameon=False, fontsize=7)

@@ -3,7 +3,7 @@
 import abc
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -135,11 +135,16 @@ def entry(mean: float, deviation: float, digits: int = 3) -> str:
     return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
 
 
-def best_setting(score: Callable[..., float], grid: list[tuple[Any, ...]], seed: int = 1000) -> tuple[Any, ...]:
-    """The setting with the lowest score on a seed that is not among the reported ones; NaN never wins."""
+def best_setting(
+    score: Callable[..., float], grid: list[tuple[Any, ...]], seeds: Sequence[int] = (1000,)
+) -> tuple[Any, ...]:
+    """The setting with the lowest ``score(*setting, seed)``, on seeds that are not reported; NaN never wins."""
     scores = []
     for setting in grid:
-        torch.manual_seed(seed)
-        value = score(*setting)
-        scores.append(value if value == value else float("inf"))
+        values = []
+        for seed in seeds:
+            torch.manual_seed(seed)
+            values.append(score(*setting, seed))
+        mean = statistics.fmean(values)
+        scores.append(mean if mean == mean else float("inf"))
     return grid[scores.index(min(scores))]
