@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "columns.h"
 
@@ -11,29 +12,32 @@ namespace ALGONETS_ISA {
 namespace {
 
 constexpr double kLogFloor = -100;       // as torch.nn.functional.binary_cross_entropy
-constexpr double kSlopeFloor = 1e-12;
+// Torch's bound; but 1 - alpha is rounded to epsilon, and so is a small entry, while the slopes of laws keep their relative accuracy:
+// a steeper logarithm would multiply the one's rounding by the other.
+template <class C> constexpr C kSlopeFloor = std::max(C(1e-12), std::numeric_limits<C>::epsilon());
 
 // Of a block (n, W) of P with target ranks target[0 .. w): the sum of -t log p - (1 - t) log(1 - p). With kGradient
 // the block becomes factor times the gradient of that.
 template <class C, int R, bool kGradient>
 double cross_entropy_block(int64_t n, int64_t w, const int64_t* target, C factor, C* block) {
   constexpr int N = Simd<C>::N, W = R * N;
-  C hit[W];  // the entries that should be 1
-  for (int64_t j = 0; j < w; ++j) hit[j] = std::min(block[target[j] * W + j], C(1));
+  C hit[W];  // the entries that should be 1; rounding can leave [0, 1]
+  for (int64_t j = 0; j < w; ++j) hit[j] = std::clamp(block[target[j] * W + j], C(0), C(1));
   double total = 0;
   for (int64_t from = 0; from < n; from += 32) {
     Vec<C> sum{};
     for (int64_t k = from * W; k < std::min(n, from + 32) * W; k += N) {
-      const Vec<C> p = vmin(load(block + k), splat<C>(1)), l = vlog_minus(p);
+      const Vec<C> p = vmax(vmin(load(block + k), splat<C>(1)), Vec<C>{}), l = vlog_minus(p);
       sum += p < splat<C>(1) ? l : splat<C>(C(kLogFloor));
-      if (kGradient) store(block + k, factor * p / vmax(p * (1 - p), splat<C>(C(kSlopeFloor))));
+      const Vec<C> slope = factor * p / vmax(p * (1 - p), splat<C>(kSlopeFloor<C>));
+      if (kGradient) store(block + k, p < splat<C>(1) ? slope : Vec<C>{});  // nothing is left of 1 - p
     }
     total -= double(hsum(sum));
   }
   for (int64_t j = 0; j < w; ++j) {
     const C p = hit[j];
     total += std::max(double(std::log1p(-p)), kLogFloor) - std::max(double(std::log(p)), kLogFloor);
-    if (kGradient) block[target[j] * W + j] = factor * (p - 1) / std::max(p * (1 - p), C(kSlopeFloor));
+    if (kGradient) block[target[j] * W + j] = p > 0 ? factor * (p - 1) / std::max(p * (1 - p), kSlopeFloor<C>) : C(0);
   }
   return total;
 }

@@ -133,6 +133,26 @@ def test_float32_at_the_edges():
         assert loss.isfinite() and torch.autograd.grad(loss, scores)[0].isfinite().all()
 
 
+@pytest.mark.parametrize("backend", ["torch", "native"])
+@pytest.mark.parametrize("method", [NeuralSort(0.1), OddEven(Logistic(0.05)), Bitonic(Cauchy(0.01))], ids=repr)
+def test_saturated_orders_have_no_exploding_gradient_in_float32(method, backend):
+    """1 - P of a P that rounds to 1 is nothing but rounding, and so would be the slope of its logarithm."""
+    if backend == "native" and not an.native_status()[0]:
+        pytest.skip("no native module")
+    generator = torch.Generator().manual_seed(0)
+    x, targets = (
+        2 * torch.randn(64, 8, generator=generator, dtype=torch.float64),
+        torch.rand(64, 8, generator=generator),
+    )
+    norms = []
+    for dtype in (torch.float32, torch.float64):
+        scores = x.to(dtype).requires_grad_()
+        with an.backend(backend):
+            PermutationCrossEntropy(method)(scores, targets).backward()
+        norms.append(scores.grad.norm().item())
+    assert norms[0] == pytest.approx(norms[1], rel=0.3)
+
+
 def test_it_teaches_an_order():
     scores = randn(1, 8).requires_grad_()
     targets = torch.randperm(8, generator=torch.Generator().manual_seed(3))[None]

@@ -24,8 +24,8 @@ _BLOCK = 64  # columns at a time beyond
 class PermutationCrossEntropy(OrderingLoss):
     r"""Binary cross entropy between ``P = soft_argsort(scores)`` and the permutation matrix of the true order.
 
-    ``loss = -(1 / n^2) sum_ij [Q_ij log P_ij + (1 - Q_ij) log(1 - P_ij)]``, logarithms being at least -100. ``Q`` is
-    the permutation matrix of the targets; equal targets share their ranks evenly (``Q_ij = 1 / size`` within the tie).
+    ``loss = -(1 / n^2) sum_ij [Q_ij log P_ij + (1 - Q_ij) log(1 - P_ij)]``, logarithms being at least -100; an entry
+    that rounds to 0 or 1 has no gradient of its own. ``Q`` is the permutation matrix of the targets; equal targets share their ranks evenly (``Q_ij = 1 / size`` within the tie).
 
     Args:
         method: any with a matrix; a scale that is a ``torch.nn.Parameter`` is learnt.
@@ -116,5 +116,7 @@ def _cross_entropy(columns: Tensor, first: Tensor, size: Tensor) -> Tensor:
     rank = torch.arange(columns.shape[1], device=columns.device)[:, None]
     first, size = first.unsqueeze(-2), size.unsqueeze(-2)
     truth = ((rank >= first) & (rank < first + size)).to(columns.dtype) / size
-    # Rounding can leave [0, 1], where the logarithm ends.
-    return functional.binary_cross_entropy(columns.clamp(0, 1), truth, reduction="none").sum((-1, -2))
+    # Rounding can leave [0, 1], where the logarithm ends; at 0 and 1 its slope times what is left would be noise.
+    columns = columns.clamp(0, 1)
+    columns = torch.where((columns > 0) & (columns < 1), columns, columns.detach())
+    return functional.binary_cross_entropy(columns, truth, reduction="none").sum((-1, -2))

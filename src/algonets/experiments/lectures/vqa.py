@@ -39,7 +39,7 @@ class VqaExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        steps: int = 2400,
+        steps: int = 4500,
         batch_size: int = 128,
         width: int = 32,
         side: int = 32,

@@ -34,7 +34,7 @@ def deform(
     squared: bool = False,
     steps: int = 300,
     learning_rate: float = 0.01,
-    widths: tuple[float, float] = (0.03, 0.003),
+    widths: tuple[float, float] = (0.03, 0.0005),
     laplacian: float = 3.0,
     flattening: float = 0.001,
     views: int | None = None,
