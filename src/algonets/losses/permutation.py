@@ -25,7 +25,8 @@ class PermutationCrossEntropy(OrderingLoss):
     r"""Binary cross entropy between ``P = soft_argsort(scores)`` and the permutation matrix of the true order.
 
     ``loss = -(1 / n^2) sum_ij [Q_ij log P_ij + (1 - Q_ij) log(1 - P_ij)]``, logarithms being at least -100; an entry
-    that rounds to 0 or 1 has no gradient of its own. ``Q`` is the permutation matrix of the targets; equal targets share their ranks evenly (``Q_ij = 1 / size`` within the tie).
+    that rounds to 0 or 1 has no gradient of its own. ``Q`` is the permutation matrix of the targets; equal targets
+    share their ranks evenly (``Q_ij = 1 / size`` within the tie).
 
     Args:
         method: any with a matrix; a scale that is a ``torch.nn.Parameter`` is learnt.
