@@ -48,3 +48,9 @@ def test_edges():
         description_length([torch.ones(2)], step=0.0)
     with pytest.raises(TypeError):
         description_length([torch.ones(2, dtype=torch.int64)])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_must_be_finite(value):
+    with pytest.raises(ValueError, match="finite"):
+        description_length([torch.tensor([1.0, value])])

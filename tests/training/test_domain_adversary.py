@@ -1,5 +1,7 @@
 """Reversed gradients, and an adversary that makes two domains alike."""
 
+import math
+
 import pytest
 import torch
 
@@ -60,3 +62,9 @@ def test_one_step_makes_features_alike():
 def test_wrong_arguments(make, error):
     with pytest.raises(error):
         make()
+
+
+@pytest.mark.parametrize("strength", ["a", -1.0, math.nan, math.inf])
+def test_bad_strength_of_reversal(strength):
+    with pytest.raises(ValueError, match="finite number"):
+        GradientReversal(strength)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from algonets._core.checks import check_floating, check_positive
+from algonets._core.checks import check_finite, check_floating, check_positive
 
 __all__ = ["Description", "description_length", "round_weights"]
 
@@ -65,6 +65,7 @@ def description_length(network: nn.Module | Iterable[Tensor], step: float = 2**-
     count = 0
     for tensor in tensors:
         check_floating("description_length(network)", tensor)
+        check_finite("description_length(network)", tensor)
         key = (tensor.data_ptr(), tuple(tensor.shape))
         if key in seen or not tensor.numel():
             continue

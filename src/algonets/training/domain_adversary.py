@@ -1,5 +1,7 @@
 """Features that do not tell where an example comes from: gradient reversal and a domain classifier."""
 
+import math
+import numbers
 from typing import Any, final
 
 import torch
@@ -75,7 +77,8 @@ class GradientReversal(nn.Module):
 
     def __init__(self, strength: float = 1.0):
         super().__init__()
-        require(strength >= 0, "GradientReversal(strength)", "must not be negative", strength)
+        good = isinstance(strength, numbers.Real) and 0 <= strength < math.inf
+        require(good, "GradientReversal(strength)", "must be a finite number, not negative", strength)
         self.strength = float(strength)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class OnlineLearner(abc.ABC):
     @property
     def state(self) -> State:
         """The present state, detached, of the shape that was given."""
-        parts = tuple(part.reshape(*self._batch, -1) for part in self._state.split(self._widths, -1))
+        parts = tuple(part.reshape(*self._batch, part.shape[-1]) for part in self._state.split(self._widths, -1))
         return parts[0] if self._single else parts
 
     def reset(self, state: State) -> None:
@@ -92,7 +92,7 @@ class OnlineLearner(abc.ABC):
         shapes = [(*self._batch, width) for width in self._widths]
         good = [tuple(part.shape) for part in parts] == shapes
         require(good, f"{type(self).__name__}.reset(state)", f"must have the shapes {shapes}", [p.shape for p in parts])
-        self._state = torch.cat([part.detach().reshape(self._count, -1) for part in parts], -1).clone()
+        self._state = torch.cat([part.detach().reshape(self._count, part.shape[-1]) for part in parts], -1).clone()
         self._forget()
 
     def advance(self, x: Any = None) -> State:
@@ -132,7 +132,7 @@ class OnlineLearner(abc.ABC):
         good = [tuple(part.shape) for part in parts] == shapes
         rule = f"must have the shapes {shapes} of the state"
         require(good, f"{type(self).__name__}.gradient(by_state)", rule, [tuple(part.shape) for part in parts])
-        packed = torch.cat([part.detach().reshape(self._count, -1) for part in parts], -1)
+        packed = torch.cat([part.detach().reshape(self._count, part.shape[-1]) for part in parts], -1)
         flat = self._gradient(packed).split(self._sizes)
         return {name: part.view_as(p) for (name, p), part in zip(self.parameters.items(), flat, strict=True)}
 
