@@ -57,7 +57,7 @@ def test_render_shape(tmp_path):
 def test_render_shape_compares(tmp_path):
     options = {"compare": True, "size": 16, "level": 0, "compare_steps": 1, "output": str(tmp_path)}
     metrics = RenderShapeExperiment(**options).run()
-    assert len(metrics["matrix"]) == 18 and all(len(row) == 9 for row in metrics["matrix"].values())
+    assert len(metrics["matrix"]) == len(LAWS) and all(len(row) == 9 for row in metrics["matrix"].values())
     assert (tmp_path / "matrix.png").stat().st_size > 10_000
     assert RenderShapeExperiment(**options, resume=True).run() == metrics  # all cells were there
 
