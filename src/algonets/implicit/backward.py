@@ -4,7 +4,7 @@ import abc
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
@@ -140,7 +140,8 @@ class Implicit(AbstractBackward):
             # Far from a root a Newton update is no refinement: there the value stays as the solver left it.
             return torch.where(outcome.converged.unsqueeze(1), newton_attach(task.problem, z), z), outcome
         memory = self._memory if self.warm_start else None
-        adjoint = Adjoint(task.call, self.adjoint, self.tolerance, self.max_iterations, task.on_failure, memory)
+        solver = cast(AbstractLinearSolver | AbstractSolver, self.adjoint)  # no longer a name
+        adjoint = Adjoint(task.call, solver, self.tolerance, self.max_iterations, task.on_failure, memory)
         return attach(adjoint, task.problem, z, self.order), outcome
 
 
