@@ -1,13 +1,14 @@
 """The registry of public operations: what the conformance suite tests and what the docs table shows.
 
-An operation is declared once, in ``operations_<room>.py``: how to call it on tensors, inputs to try, what it promises
-(differentiability, backends, dtypes, errors), an oracle, and what it cannot do, with the reason. Adding an operation
-there is all it takes to have it tested.
+An operation is declared once, in ``operations_<room>.py`` or ``operations_<room>_<part>.py``: how to call it on
+tensors, inputs to try, what it promises (differentiability, backends, dtypes, errors), an oracle, and what it cannot
+do, with the reason. Adding an operation there is all it takes to have it tested.
 """
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -216,5 +217,7 @@ def _load() -> None:
             _loaded.append(room)
             try:
                 importlib.import_module(f"tests.conformance.operations_{room}")
+                for more in sorted(Path(__file__).parent.glob(f"operations_{room}_*.py")):
+                    importlib.import_module(f"tests.conformance.{more.stem}")
             except Exception as error:
                 _failures[room] = error

@@ -118,11 +118,10 @@ def argmin(
     else:
         problem = _projected(gradient, values, packing.function("argmin(project)", project, args))
         default = ProjectedGradient()
-    if solver is not None:
-        default = chosen("argmin(solver)", solver, _SOLVERS)
-    if not isinstance(default, AbstractSolver):
-        reject_type("argmin(solver)", "must be LBFGS(), Newton() or ProjectedGradient()", default)
-    return run("argmin", packing, packing.pack(x0), problem, default, settings, measure=relative_measure)
+    solver = default if solver is None else chosen("argmin(solver)", solver, _SOLVERS)
+    if not isinstance(solver, AbstractSolver):
+        reject_type("argmin(solver)", "must be LBFGS(), Newton() or ProjectedGradient()", solver)
+    return run("argmin", packing, packing.pack(x0), problem, solver, settings, measure=relative_measure)
 
 
 def _projected(gradient: Rows, values: Rows, project: Rows) -> Problem:

@@ -128,12 +128,11 @@ def risk(chain: Program, labels: Parts, reduction: Reduction = "mean") -> torch.
         >>> risk(LinearChain(torch.zeros(3, 2), torch.zeros(2, 2)), torch.tensor([0, 1, 0]))
         tensor(1.5000)
     """
+    chain.score(labels)  # checks the labels
     if isinstance(chain, LinearChain):
-        chain.score(labels)  # checks the labels
         states = torch.arange(chain.num_states, device=labels.device)
         expected = (chain.marginals()[0] * (labels.unsqueeze(-1) != states)).sum((-2, -1))
         return reduce_loss("risk", expected, reduction)
-    chain.score(labels)
     means, right = (parts[0] if isinstance(parts, tuple) else parts for parts in (chain.marginals(), labels))
     wrong = 1 - right.to(means.dtype)
     if isinstance(chain, Lattice):
@@ -173,8 +172,8 @@ def direct_loss(chain: Program, labels: Parts, step: float = 1.0, reduction: Red
         tensor(1.)
     """
     check_positive("direct_loss(step)", step)
+    chain.score(labels)  # checks the labels
     best = chain.max()
-    chain.score(labels)
     worse = chain.hamming(labels, step).max()
     feasible = best > -math.inf
     value = torch.where(feasible, worse, 0.0) - torch.where(feasible, best, 0.0)

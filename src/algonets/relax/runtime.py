@@ -1,16 +1,18 @@
 """The runtime of one call: what the generated code asks for, as ``_rt``."""
 
+import operator
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partialmethod
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from algonets.distributions import Distribution
-from algonets.relax import access, risky, writes
+from algonets.relax import access, hazards, writes
 from algonets.relax.arrays import Array, Journal
 from algonets.relax.branches import Branch
 from algonets.relax.calls import CallMixin
@@ -229,16 +231,16 @@ class Runtime(LogicMixin, CallMixin):
     shifted = access.shifted
     augmented = access.augmented
 
-    # ---- risky arithmetic
+    # ---- arithmetic that may make inf or NaN
 
-    divide = risky.divide
-    floor_divide = risky.floor_divide
-    modulo = risky.modulo
-    power = risky.power
-    matmul = risky.matmul
-    bit_and = risky.bit_and
-    bit_or = risky.bit_or
-    bit_xor = risky.bit_xor
-    fixed = risky.fixed
-    cut = risky.cut
-    risky = risky.risky
+    cut = hazards.cut
+    fixed = hazards.fixed
+    risky = hazards.risky
+    divide = partialmethod(risky, operator.truediv)
+    floor_divide = partialmethod(risky, operator.floordiv)
+    modulo = partialmethod(risky, operator.mod)
+    power = partialmethod(risky, operator.pow)
+    matmul = partialmethod(risky, operator.matmul)
+    bit_and = partialmethod(LogicMixin.bitwise, operator.and_)
+    bit_or = partialmethod(LogicMixin.bitwise, operator.or_)
+    bit_xor = partialmethod(LogicMixin.bitwise, operator.xor)

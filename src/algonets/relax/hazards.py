@@ -13,63 +13,11 @@ from algonets.relax.values import Bool, Integer, as_integer, gather_atoms
 if TYPE_CHECKING:
     from algonets.relax.runtime import Runtime
 
-__all__ = [
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "cut",
-    "divide",
-    "fixed",
-    "floor_divide",
-    "matmul",
-    "modulo",
-    "power",
-    "risky",
-]
-
-
-def divide(rt: "Runtime", a: Any, b: Any) -> Any:
-    """``a / b``."""
-    return rt.risky(operator.truediv, a, b)
-
-
-def floor_divide(rt: "Runtime", a: Any, b: Any) -> Any:
-    """``a // b``."""
-    return rt.risky(operator.floordiv, a, b)
-
-
-def modulo(rt: "Runtime", a: Any, b: Any) -> Any:
-    """``a % b``."""
-    return rt.risky(operator.mod, a, b)
-
-
-def power(rt: "Runtime", a: Any, b: Any) -> Any:
-    """``a ** b``."""
-    return rt.risky(operator.pow, a, b)
-
-
-def matmul(rt: "Runtime", a: Any, b: Any) -> Any:
-    """``a @ b``."""
-    return rt.risky(operator.matmul, a, b)
-
-
-def bit_and(rt: "Runtime", a: Any, b: Any) -> Any:
-    """``a & b``."""
-    return rt.bitwise(operator.and_, a, b)
-
-
-def bit_or(rt: "Runtime", a: Any, b: Any) -> Any:
-    """``a | b``."""
-    return rt.bitwise(operator.or_, a, b)
-
-
-def bit_xor(rt: "Runtime", a: Any, b: Any) -> Any:
-    """``a ^ b``."""
-    return rt.bitwise(operator.xor, a, b)
+__all__ = ["cut", "fixed", "risky"]
 
 
 def risky(rt: "Runtime", op: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    """Apply ``/``, ``**``, ``//`` or ``%`` with the operands of dead examples cut from the graph."""
+    """Apply ``/``, ``//``, ``%``, ``**`` or ``@`` with the operands of dead examples cut from the graph."""
     dead = rt.dead_examples() if rt.path is not None or rt.alive is not None else None
     if dead is not None:
         rt.guarded = True
