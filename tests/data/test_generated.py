@@ -5,16 +5,17 @@ import pytest
 import torch
 
 from algonets.data import Chairs, DatasetCorrupt, DatasetUnavailable, GeneExpression, Scenes
-from algonets.data.scenes import COLOURS, SHAPES
+from algonets.data.scenes import COLOURS, RELATIONS, SHAPES
 
 
-def test_scenes_answer_their_questions():
+@pytest.mark.parametrize("relations", [("left", "above"), RELATIONS])
+def test_scenes_answer_their_questions(relations):
     """Relations are recomputed from the pixels: where each colour is."""
-    scenes = Scenes(40)
+    scenes = Scenes(40, relations)
     batch = scenes.draw(300, torch.Generator().manual_seed(0))
     kinds = torch.bincount(batch.kinds, minlength=3)
     assert 110 < kinds[0] < 190 and kinds[1:].min() > 40
-    yes = 0
+    yes, asked = 0, set()
     for image, words, answer, kind in zip(*batch, strict=True):
         text = scenes.text(words).split()
         said = scenes.answers[answer]
@@ -28,11 +29,12 @@ def test_scenes_answer_their_questions():
             holds = {"left": dx < 0, "right": dx > 0, "above": dy < 0, "below": dy > 0}[relation]
             assert said == ("yes" if holds else "no"), text
             yes += holds
+            asked.add(relation)
         elif kind == 1:
             assert said in SHAPES and text[:2] == ["what", "is"]
         else:
             assert said in "0123" and text[0] == "how"
-    assert 0.35 < yes / int(kinds[0]) < 0.65
+    assert 0.35 < yes / int(kinds[0]) < 0.65 and asked == set(relations)
 
 
 def test_scenes_are_drawn_by_the_generator():
@@ -40,6 +42,9 @@ def test_scenes_are_drawn_by_the_generator():
     assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True)) and not torch.equal(a.images, c.images)
     with pytest.raises(ValueError, match=r"Scenes\(side\).*at least 16"):
         Scenes(8)
+    for bad in ((), ("left", "beside")):
+        with pytest.raises(ValueError, match=r"Scenes\(relations\).*some of left, right, above, below"):
+            Scenes(16, bad)
 
 
 def test_chairs_turn_and_grow():
