@@ -12,19 +12,15 @@ namespace algonets {
 namespace ALGONETS_ISA {
 namespace {
 
-constexpr std::int64_t kAhead = 16;  // gates by which lines are asked for
-
 // Words of 64 samples a slot: eight fill a cache line; small programs take more at once, to spread the decoding.
 template <int W, class F> ALGONETS_INLINE void gates(const CircuitProgram& p, const CircuitProgram::Run& run, u64* slots, F f) {
-  const std::uint32_t *a = p.a.data(), *b = p.b.data(), *out = p.out.data();
+  const CircuitProgram::Gate* gate = p.gates.data();
+  constexpr std::size_t scale = W / 8;
+  const auto at = [&](std::uint32_t word) { return slots + word * scale; };
+#pragma GCC unroll 4
   for (std::int64_t g = run.begin; g < run.end; ++g) {
-    const u64 *x = slots + std::size_t(a[g]) * W, *y = slots + std::size_t(b[g]) * W;
-    u64* to = slots + std::size_t(out[g]) * W;
-    if (W == 8) {  // larger programs, whose slots are in the second-level cache
-      const std::int64_t soon = std::min(g + kAhead, run.end - 1);
-      __builtin_prefetch(slots + std::size_t(b[soon]) * W);
-      __builtin_prefetch(slots + std::size_t(out[soon]) * W, 1);
-    }
+    const u64 *x = at(gate[g].a), *y = at(gate[g].b);
+    u64* to = at(gate[g].out);
 #pragma omp simd aligned(x, y, to : 64)
     for (int k = 0; k < W; ++k) to[k] = f(x[k], y[k]);
   }
@@ -34,7 +30,7 @@ template <int W> void run_gates(const CircuitProgram& p, u64* slots) {
   for (const auto& run : p.runs) {
     switch (run.operation) {
       case kAnd: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & y; }); break;
-      case kAndNot: gates<W>(p, run, slots, [](u64 x, u64 y) { return ~x & y; }); break;
+      case kAndNot: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & ~y; }); break;
       case kOr: gates<W>(p, run, slots, [](u64 x, u64 y) { return x | y; }); break;
       default: gates<W>(p, run, slots, [](u64 x, u64 y) { return x ^ y; }); break;
     }
