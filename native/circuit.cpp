@@ -68,10 +68,11 @@ template <int W> void count_groups(const CircuitProgram& p, const u64* slots, st
 
 template <int W> void run_wide(const CircuitProgram& p, const CircuitSource& source, std::int32_t* scores, std::int64_t begin, std::int64_t end) {
   Scratch<u64> slots(p.slots * W);
+  Packer pack(source);
   std::memset(slots + p.inputs * W, 0, W * 8);
   const std::int64_t stop = std::min(end * 512, source.samples);
   for (std::int64_t start = begin * 512; start < stop; start += 64 * W) {
-    pack(source, start, W, slots.data, W);
+    for (std::int64_t w = 0; w < W; w += 8) pack(start + 64 * w, slots + w, W);
     run_gates<W>(p, slots.data);
     count_groups<W>(p, slots.data, start, stop, scores);
   }
