@@ -26,8 +26,10 @@ template <int W, class F> ALGONETS_INLINE void gates(const CircuitProgram& p, co
   }
 }
 
-template <int W> void run_gates(const CircuitProgram& p, u64* slots) {
+template <int W> void run_gates(const CircuitProgram& p, u64* slots, Ahead ahead) {
+  const double share = double(ahead.lines) / double(p.gates.size());
   for (const auto& run : p.runs) {
+    ahead.ask(std::int64_t(share * double(run.end - run.begin)) + 1);
     switch (run.operation) {
       case kAnd: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & y; }); break;
       case kAndNot: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & ~y; }); break;
@@ -73,7 +75,7 @@ template <int W> void run_wide(const CircuitProgram& p, const CircuitSource& sou
   const std::int64_t stop = std::min(end * 512, source.samples);
   for (std::int64_t start = begin * 512; start < stop; start += 64 * W) {
     for (std::int64_t w = 0; w < W; w += 8) pack(start + 64 * w, slots + w, W);
-    run_gates<W>(p, slots.data);
+    run_gates<W>(p, slots.data, pack.ahead(start + 64 * W, W / 8));
     count_groups<W>(p, slots.data, start, stop, scores);
   }
 }

@@ -129,6 +129,19 @@ class Above {
   }
 };
 
+// Lines of memory that the next samples need, to be asked for while gates run.
+struct Ahead {
+  const char* at = nullptr;
+  std::int64_t step = 64, lines = 0;
+
+  // A part of them.
+  ALGONETS_INLINE void ask(std::int64_t n) {
+    n = std::min(n, lines);
+    for (std::int64_t i = 0; i < n; ++i, at += step) __builtin_prefetch(at, 0, 2);
+    lines -= n;
+  }
+};
+
 // Fill the slots of the inputs with samples [start, start + 512); slots have `stride` words.
 class Packer {
  public:
@@ -151,7 +164,18 @@ class Packer {
     }
   }
 
+  // What samples [start, start + 512 n) need, as far as it fits the second-level cache beside a circuit.
+  Ahead ahead(std::int64_t start, std::int64_t n) const {
+    const std::int64_t samples = std::min(512 * n, source_.samples - start);
+    if (samples <= 0) return {};
+    if (source_.kind == source_.kWords)  // whose lines overlap those of the samples before
+      return {static_cast<const char*>(source_.x) + start / 8 + 63, source_.width * 8, source_.features * source_.bits};
+    const std::int64_t size = source_.features * (source_.kind == source_.kBytes ? 1 : 4);
+    return {static_cast<const char*>(source_.x) + start * size, 64, std::min(samples * size, kAheadBytes) / 64};
+  }
+
  private:
+  static constexpr std::int64_t kAheadBytes = 512 * 1024;
   const algonets::CircuitSource& source_;
   std::int64_t tiles_;
   Scratch<Tile> buffer_;
