@@ -40,29 +40,22 @@ template <int W> void run_gates(const CircuitProgram& p, u64* slots, Ahead ahead
 }
 
 template <int W> void count_groups(const CircuitProgram& p, const u64* slots, std::int64_t start, std::int64_t samples, std::int32_t* scores) {
-  bitsv planes[kPlanes];
-  alignas(64) std::int16_t counts[kPieceBits];
   alignas(64) std::int32_t totals[kPieceBits];
   const char* base = reinterpret_cast<const char*>(slots);
   for (std::int64_t offset = 0; offset < W * 8; offset += ALGONETS_BYTES) {
     const std::int64_t first = start + offset * 8, have = std::min<std::int64_t>(kPieceBits, samples - first);
     if (have <= 0) break;
     for (std::int64_t k = 0; k < p.groups; ++k) {
-      std::int32_t* to = scores + first * p.groups + k;
       for (auto& total : totals) total = p.base[k];
-      for (int sign = 0; sign < 2; ++sign) {
-        const auto& list = sign ? p.minus[k] : p.plus[k];
-        const std::int64_t size = std::int64_t(list.size());
-        for (std::int64_t at = 0; at < size; at += kSegment) {
-          const std::int64_t n = std::min(kSegment, size - at);
-          const int used = planes_of(n);
-          count_planes(base, W * 8, offset, list.data() + at, n, planes, used);
-          std::memset(counts, 0, sizeof counts);
-          for (int q = 0; q < used; ++q) add_plane(counts, planes[q], std::int16_t(sign ? -(1 << q) : 1 << q));
-#pragma omp simd
-          for (int i = 0; i < kPieceBits; ++i) totals[i] += counts[i];
-        }
+      const std::int64_t plus = p.plus[k].size(), minus = p.minus[k].size();
+      for (std::int64_t at = 0; at < std::max(plus, minus); at += kSegment) {
+        const std::int64_t n = std::clamp<std::int64_t>(plus - at, 0, kSegment), m = std::clamp<std::int64_t>(minus - at, 0, kSegment);
+        Counter counter(base + offset, W * 8, planes_of(n + m));
+        counter.add<false>(p.plus[k].data() + at, n);
+        counter.add<true>(p.minus[k].data() + at, m);
+        counter.add_to(totals);
       }
+      std::int32_t* to = scores + first * p.groups + k;
       for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] = totals[i];
     }
   }

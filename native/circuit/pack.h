@@ -61,37 +61,38 @@ inline u64 bits_of(const std::uint8_t* yes) {
   return bits;
 }
 
-// Comparisons of 64 numbers, tile q of up to four, or of the first n < 64: bit i says whether x[i] is large enough.
+// Comparisons of 64 numbers, or of the first n, with one of up to four rows of thresholds: bit i says whether x[i] is
+// large enough.
 class AtLeast {
  public:
   using Number = std::uint8_t;
 
 #if defined(__AVX512F__)
-  AtLeast(const Number* least, std::int64_t n, int tiles) : lanes_(n >= 64 ? ~0ull : (1ull << n) - 1) {
-    for (int q = 0; q < tiles; ++q) least_[q] = _mm512_maskz_loadu_epi8(lanes_, least + 64 * q);
+  AtLeast(const Number* least, std::int64_t step, std::int64_t n, int rows) : lanes_(n >= 64 ? ~0ull : (1ull << n) - 1) {
+    for (int k = 0; k < rows; ++k) least_[k] = _mm512_maskz_loadu_epi8(lanes_, least + k * step);
   }
-  ALGONETS_INLINE u64 all(const Number* x, int q) const { return _mm512_cmpge_epu8_mask(_mm512_loadu_si512(x), least_[q]); }
-  ALGONETS_INLINE u64 some(const Number* x) const { return _mm512_mask_cmpge_epu8_mask(lanes_, _mm512_maskz_loadu_epi8(lanes_, x), least_[0]); }
+  ALGONETS_INLINE u64 all(const Number* x, int k) const { return _mm512_cmpge_epu8_mask(_mm512_loadu_si512(x), least_[k]); }
+  ALGONETS_INLINE u64 some(const Number* x, int k) const { return _mm512_mask_cmpge_epu8_mask(lanes_, _mm512_maskz_loadu_epi8(lanes_, x), least_[k]); }
 
  private:
   __mmask64 lanes_;
   __m512i least_[4];
 #else
-  AtLeast(const Number* least, std::int64_t n, int) : least_(least), n_(n) {}
+  AtLeast(const Number* least, std::int64_t step, std::int64_t n, int) : least_(least), step_(step), n_(n) {}
 #if defined(__AVX2__)
   static ALGONETS_INLINE u64 half(const Number* x, const Number* least) {
     const __m256i v = _mm256_loadu_si256((const __m256i*)x), t = _mm256_loadu_si256((const __m256i*)least);
     return std::uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(v, t), v)));
   }
-  ALGONETS_INLINE u64 all(const Number* x, int q) const { return half(x, least_ + 64 * q) | half(x + 32, least_ + 64 * q + 32) << 32; }
+  ALGONETS_INLINE u64 all(const Number* x, int k) const { return half(x, least_ + k * step_) | half(x + 32, least_ + k * step_ + 32) << 32; }
 #else
-  ALGONETS_INLINE u64 all(const Number* x, int q) const { return first(x, least_ + 64 * q, 64); }
+  ALGONETS_INLINE u64 all(const Number* x, int k) const { return first(x, least_ + k * step_, 64); }
 #endif
-  ALGONETS_INLINE u64 some(const Number* x) const { return first(x, least_, n_); }
+  ALGONETS_INLINE u64 some(const Number* x, int k) const { return first(x, least_ + k * step_, n_); }
 
  private:
   const Number* least_;
-  std::int64_t n_;
+  std::int64_t step_, n_;
   static ALGONETS_INLINE u64 first(const Number* x, const Number* least, std::int64_t n) {
     alignas(64) std::uint8_t yes[64] = {};
 #pragma omp simd
@@ -104,13 +105,13 @@ class AtLeast {
 class Above {
  public:
   using Number = float;
-  Above(const Number* threshold, std::int64_t n, int) : threshold_(threshold), n_(n) {}
-  ALGONETS_INLINE u64 all(const Number* x, int q) const { return first(x, threshold_ + 64 * q, 64); }
-  ALGONETS_INLINE u64 some(const Number* x) const { return first(x, threshold_, n_); }
+  Above(const Number* threshold, std::int64_t step, std::int64_t n, int) : threshold_(threshold), step_(step), n_(n) {}
+  ALGONETS_INLINE u64 all(const Number* x, int k) const { return first(x, threshold_ + k * step_, 64); }
+  ALGONETS_INLINE u64 some(const Number* x, int k) const { return first(x, threshold_ + k * step_, n_); }
 
  private:
   const Number* threshold_;
-  std::int64_t n_;
+  std::int64_t step_, n_;
   static ALGONETS_INLINE u64 first(const Number* x, const Number* threshold, std::int64_t n) {
 #if defined(__AVX512F__)
     u64 bits = 0;
@@ -193,27 +194,33 @@ class Packer {
   }
 
   template <class Compare> void compare(const typename Compare::Number* thresholds, std::int64_t start, std::int64_t f0, std::int64_t tiles) {
-    const std::int64_t whole = std::min(tiles, (source_.features - f0) / 64), rest = (source_.features - f0) % 64;
-    for (std::int64_t t = 0; t < source_.bits; ++t) {
-      const auto* least = thresholds + t * source_.features + f0;
-      Tile* const to = buffer_ + t * tiles_;
-      if (whole == 4) compare_some<Compare, 4>(least, start, f0, 64, to);
-      else for (std::int64_t q = 0; q < whole; ++q) compare_some<Compare, 1>(least + 64 * q, start, f0 + 64 * q, 64, to + q);
-      if (whole < tiles) compare_some<Compare, 1>(least + 64 * whole, start, f0 + 64 * whole, rest, to + whole);
-    }
+    const std::int64_t left = source_.features - f0;
+    const auto* least = thresholds + f0;
+    if (tiles == 4 && left >= 256) return compare_some<Compare, 4, true>(least, 64, start, f0, 64, buffer_.data);
+    for (std::int64_t q = 0; q < tiles; ++q, least += 64, f0 += 64)
+      for (std::int64_t t = 0; t < source_.bits;) {
+        const auto* here = least + t * source_.features;
+        Tile* const to = buffer_ + t * tiles_ + q;
+        const std::int64_t n = std::min<std::int64_t>(64, source_.features - f0), more = source_.bits - t;
+        if (more >= 3) compare_some<Compare, 3, false>(here, source_.features, start, f0, n, to), t += 3;
+        else if (more == 2) compare_some<Compare, 2, false>(here, source_.features, start, f0, n, to), t += 2;
+        else compare_some<Compare, 1, false>(here, source_.features, start, f0, n, to), t += 1;
+      }
   }
 
-  // Some tiles. Samples at the same place of a word follow each other: what is written lies together, and no load is at
-  // an address that looks like one of a store on its way.
-  template <class Compare, int tiles>
-  void compare_some(const typename Compare::Number* least, std::int64_t start, std::int64_t f, std::int64_t n, Tile* to) const {
+  // N tiles of features, or N thresholds of one. Samples at the same place of a word follow each other: what is written
+  // lies together, and no load is at an address that looks like one of a store on its way.
+  template <class Compare, int N, bool wide>
+  void compare_some(const typename Compare::Number* least, std::int64_t step, std::int64_t start, std::int64_t f, std::int64_t n, Tile* to) const {
     const std::int64_t features = source_.features, samples = source_.samples - start;
     const auto* x = static_cast<const typename Compare::Number*>(source_.x) + start * features + f;
-    const Compare enough(least, n, tiles);
+    const Compare enough(least, step, n, N);
     for (std::int64_t s = 0; s < 64; ++s)
       for (std::int64_t w = 0; w < 8 && 64 * w + s < samples; ++w) {
         const auto* row = x + (64 * w + s) * features;
-        for (int q = 0; q < tiles; ++q) to[q].rows[s][w] = n == 64 ? enough.all(row + 64 * q, q) : enough.some(row);
+        u64 found[N];
+        for (int k = 0; k < N; ++k) found[k] = n == 64 ? enough.all(row + (wide ? 64 * k : 0), k) : enough.some(row, k);
+        for (int k = 0; k < N; ++k) to[k].rows[s][w] = found[k];
       }
   }
 

@@ -148,7 +148,6 @@ CircuitProgram schedule_circuit(std::int64_t inputs, const CircuitGraph& graph, 
         program.base[group] += std::int32_t(l);
       } else if ((l & 1) ^ plan.negated[l >> 1]) {
         program.minus[group].push_back(slot[l >> 1]);
-        ++program.base[group];
       } else {
         program.plus[group].push_back(slot[l >> 1]);
       }
