@@ -42,24 +42,25 @@ double cross_entropy_block(int64_t n, int64_t w, const int64_t* target, C factor
   return total;
 }
 
-// Loss of one sample, averaged over the n * n entries; `by_alphas` null: the loss alone.
+// Loss of one sample, averaged over the n * n entries; `by_weights` null: the loss alone.
 template <class C, int R>
-double cross_entropy_sample(const NetworkPlan& plan, const NetworkRuns& runs, const C* alphas, const int64_t* target, C* state, C* tape,
-                            C* by_alphas) {
+double cross_entropy_sample(const NetworkPlan& plan, const NetworkRuns& runs, const Weights<C>& weights, const int64_t* target, C* state, C* tape,
+                            C* by_weights) {
   constexpr int W = R * Simd<C>::N;
   const double entries = double(plan.n) * double(plan.n);
+  const NetworkGroup* groups = plan.order.groups.data();
   double total = 0;
   for (int64_t j = 0, k = 0; j < plan.n; j += W, ++k) {
     const NetworkRuns::Run *first = runs.runs.data() + runs.first[k], *last = runs.runs.data() + runs.first[k + 1];
     const int64_t w = std::min<int64_t>(W, plan.n - j);
     identity_columns<C, W>(plan.n, j, state);
-    columns_forward<C, R>(plan, first, last, false, alphas, state, tape);
-    if (!by_alphas) {
+    const C* end = columns_forward<C, R>(groups, first, last, weights, state, tape);
+    if (!by_weights) {
       total += cross_entropy_block<C, R, false>(plan.n, w, target + j, C(0), state);
       continue;
     }
     total += cross_entropy_block<C, R, true>(plan.n, w, target + j, C(1 / entries), state);
-    columns_backward<C, R>(plan, first, last, false, alphas, state, tape, by_alphas);
+    columns_backward<C, R>(groups, first, last, weights, state, end, by_weights);
   }
   return total / entries;
 }
