@@ -11,10 +11,11 @@ from torch import nn
 from algonets.cli import main
 from algonets.data import DatasetUnavailable
 from algonets.experiments import EXPERIMENTS
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, at_most, minibatches
+from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._learner import Learner
 from algonets.experiments._measures import accuracy, frechet_distance, mean_iou
 from algonets.experiments._pictures import mosaic, new_figure
+from algonets.experiments._report import Report, at_least, at_most
 from algonets.experiments._training import RunError
 from algonets.experiments.lectures._environments import CartPole, Catch
 from algonets.experiments.lectures._games import CONNECT4, TIC_TAC_TOE, LineGame, Solver, Stones
@@ -110,6 +111,12 @@ def test_the_command_line(tmp_path, capsys):
         ("style", {"structure": -2.0}, "--structure must be positive"),
         ("texture", {"filters": "nothing.pth"}, "--filters must be 'random' or the file of a VGG"),
         ("game", {"seed": -1}, "--seed must be at least 0"),
+        ("genes", {"folds": 1}, "--folds must be at least 2"),
+        ("sequence", {"lengths": [6, 1]}, "--lengths must be at least 2"),
+        ("generate", {"test_size": 1}, "--test_size must be at least 2"),
+        ("style", {"height": 3}, "--height must be at least 9"),
+        ("texture", {"side": 8}, "--side must be at least 9"),
+        ("classify", {"side": 3}, "--side must be at least 4"),
     ],
 )
 def test_bad_options(name, options, words, tmp_path):

@@ -81,6 +81,13 @@ def test_intervals():
     assert intervals(10, 3) == [3, 4, 3] and sum(intervals(1300, 20)) == 1300 and min(intervals(7, 7)) == 1
 
 
+def test_long_intervals_are_trained_in_full(tmp_path):
+    pytest.importorskip("sklearn")
+    options = {"layers": 1, "width": 20, "bits": 1, "steps": 521, "batch": 2, "trainer": {"enable_progress_bar": False}}
+    found = LogicExperiment(output=str(tmp_path), marks=2, **options).run()
+    assert [entry["step"] for entry in found["history"]] == [260, 521]
+
+
 def test_a_convolutional_network(tmp_path):
     pytest.importorskip("sklearn")
     options = {"kernels": 4, "layers": 1, "width": 100, "bits": 2, "temperature": 1.0, "steps": 60, "rate": 0.1}
