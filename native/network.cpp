@@ -46,7 +46,7 @@ template <class C> void values(const NetworkCall<C>& call, int64_t begin, int64_
 }
 
 template <class C> void alphas(const NetworkCall<C>& call, int64_t begin, int64_t end, C* out) {
-  Mixing<C> mixing(call, call.plan->order, true, false);
+  Mixing<C> mixing(call, nullptr, false);
   const int64_t count = call.plan->count;
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
@@ -105,7 +105,7 @@ template <class C> void matrix_by_samples(const NetworkCall<C>& call, int64_t be
   constexpr int N = Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  Mixing<C> mixing(call, plan.order, true, false);
+  Mixing<C> mixing(call, nullptr, false);
   Scratch<C> state(n * n * N);
   for (int64_t b = begin; b < end; b += N) {
     const int samples = int(std::min<int64_t>(N, end - b));
@@ -122,7 +122,7 @@ void matrix_gradient_by_samples(const NetworkCall<C>& call, int64_t begin, int64
   constexpr int N = Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  Mixing<C> mixing(call, plan.order, true, true);
+  Mixing<C> mixing(call, nullptr, true);
   const Columns columns{n, 0, n, true};
   const int64_t size = tape_size(plan, columns) * N;
   Scratch<C> state(n * n * N), tape(size);
@@ -143,8 +143,8 @@ void matrix_by_columns(const NetworkCall<C>& call, const NetworkRuns& runs, int6
   constexpr int W = R * Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  const NetworkGroup* groups = plan.order.groups.data();
-  Mixing<C> mixing(call, plan.order, false, false);
+  const NetworkGroup* groups = plan.order().groups.data();
+  Mixing<C> mixing(call, &plan.order(), false);
   Scratch<C> state(n * W);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
@@ -167,8 +167,8 @@ void matrix_gradient_by_columns(const NetworkCall<C>& call, const NetworkRuns& r
   constexpr int W = R * Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  const NetworkGroup* groups = plan.order.groups.data();
-  Mixing<C> mixing(call, plan.order, false, true);
+  const NetworkGroup* groups = plan.order().groups.data();
+  Mixing<C> mixing(call, &plan.order(), true);
   Scratch<C> state(n * W), tape(runs.longest * W);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
@@ -220,9 +220,9 @@ void apply(const NetworkCall<C>& call, int64_t begin, int64_t end, const C* payl
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n, size = n * columns;
   const bool tiles = by_samples(call, columns);
-  const NetworkOrder& order = transposed ? plan.transposed : plan.order;
-  Mixing<C> mixing(call, order, tiles, false);
-  const NetworkRuns::Run all{0, int64_t(order.groups.size())};
+  const NetworkOrder* order = tiles ? nullptr : &plan.order(transposed);
+  Mixing<C> mixing(call, order, false);
+  const NetworkRuns::Run all{0, tiles ? 0 : int64_t(order->groups.size())};
   Scratch<C> state(tiles ? size * N : n * N);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
@@ -238,7 +238,7 @@ void apply(const NetworkCall<C>& call, int64_t begin, int64_t end, const C* payl
       for (int64_t j = 0; j < columns; j += N) {
         const int64_t w = std::min<int64_t>(N, columns - j), at = (b + s) * size + j;
         load_columns<C, N>(payload + at, n, columns, w, state.data);
-        columns_forward<C, 1>(order.groups.data(), &all, &all + 1, weights, state.data, nullptr);
+        columns_forward<C, 1>(order->groups.data(), &all, &all + 1, weights, state.data, nullptr);
         store_columns<C, N>(state.data, n, columns, w, out + at);
       }
     }
@@ -252,9 +252,9 @@ void apply_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, cons
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n, size = n * columns;
   const bool tiles = by_samples(call, columns);
-  const NetworkOrder& order = transposed ? plan.transposed : plan.order;
-  Mixing<C> mixing(call, order, tiles, true);
-  const NetworkRuns::Run all{0, int64_t(order.groups.size())};
+  const NetworkOrder* order = tiles ? nullptr : &plan.order(transposed);
+  Mixing<C> mixing(call, order, true);
+  const NetworkRuns::Run all{0, tiles ? 0 : int64_t(order->groups.size())};
   const int64_t group = tiles ? together<C>(plan, columns) : 1;
   Scratch<C> state(tiles ? size * N : n * N), gradient(tiles ? size * N : 0), tape(plan.count * group * N);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
@@ -275,9 +275,9 @@ void apply_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, cons
       for (int64_t j = 0; j < columns; j += N) {
         const int64_t w = std::min<int64_t>(N, columns - j), at = (b + s) * size + j;
         load_columns<C, N>(payload + at, n, columns, w, state.data);
-        const C* end = columns_forward<C, 1>(order.groups.data(), &all, &all + 1, weights, state.data, tape.data);
+        const C* end = columns_forward<C, 1>(order->groups.data(), &all, &all + 1, weights, state.data, tape.data);
         load_columns<C, N>(by + at, n, columns, w, state.data);
-        columns_backward<C, 1>(order.groups.data(), &all, &all + 1, weights, state.data, end, mixing.by_row(s));
+        columns_backward<C, 1>(order->groups.data(), &all, &all + 1, weights, state.data, end, mixing.by_row(s));
         store_columns<C, N>(state.data, n, columns, w, payload_out + at);
       }
     }
@@ -293,7 +293,7 @@ void cross_entropy_by_columns(const NetworkCall<C>& call, const NetworkRuns& run
   constexpr int W = R * Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const bool gradient = out.keys;
-  Mixing<C> mixing(call, plan.order, false, gradient);
+  Mixing<C> mixing(call, &plan.order(), gradient);
   Scratch<C> state(plan.n * W), tape(gradient ? runs.longest * W : 0);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));

@@ -52,7 +52,6 @@ struct NetworkPlan {
   std::vector<std::int32_t> low, high;
   std::vector<std::int32_t> straight;  // how many comparators from c on, in its layer, have wires at stride 1
   std::vector<std::int64_t> ends;      // of the layers of disjoint comparators
-  NetworkOrder order, transposed;         // of the network, and of its transpose
   std::vector<std::int32_t> left, right;  // to kBySamples wires: columns left[c] .. right[c] of the matrix can be non-zero
   std::int64_t spans = 0;                 // sum of right - left
 
@@ -62,10 +61,13 @@ struct NetworkPlan {
   // The plan of a network; recent ones are kept.
   static std::shared_ptr<const NetworkPlan> of(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count);
 
+  // The groups of the network, or of its transpose. Made when first wanted: they take more memory than the wiring.
+  const NetworkOrder& order(bool transposed = false) const;
   std::shared_ptr<const NetworkRuns> runs(std::int64_t width) const;
 
  private:
   mutable std::mutex guard;
+  mutable std::unique_ptr<const NetworkOrder> orders[2];
   mutable std::map<std::int64_t, std::shared_ptr<const NetworkRuns>> by_width;
 };
 

@@ -48,7 +48,7 @@ double cross_entropy_sample(const NetworkPlan& plan, const NetworkRuns& runs, co
                             C* by_weights) {
   constexpr int W = R * Simd<C>::N;
   const double entries = double(plan.n) * double(plan.n);
-  const NetworkGroup* groups = plan.order.groups.data();
+  const NetworkGroup* groups = plan.order().groups.data();
   double total = 0;
   for (int64_t j = 0, k = 0; j < plan.n; j += W, ++k) {
     const NetworkRuns::Run *first = runs.runs.data() + runs.first[k], *last = runs.runs.data() + runs.first[k + 1];

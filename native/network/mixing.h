@@ -61,12 +61,11 @@ template <class C> class Mixing {
  public:
   const NetworkCall<C>& call;
   const NetworkPlan& plan;
-  const NetworkOrder& order;
   const int lanes;
 
-  // `tiles`: for a tile of samples, else for each sample. `gradient`: they will be differentiated.
-  Mixing(const NetworkCall<C>& call, const NetworkOrder& order, bool tiles, bool gradient)
-      : call(call), plan(*call.plan), order(order), lanes(lanes_of(call)), given(call.law == kGiven), tiles(tiles), gradient(gradient),
+  // `order`: of the slots, for rows; null for tiles. `gradient`: they will be differentiated.
+  Mixing(const NetworkCall<C>& call, const NetworkOrder* order, bool gradient)
+      : call(call), plan(*call.plan), lanes(lanes_of(call)), order(order), given(call.law == kGiven), tiles(!order), gradient(gradient),
         wires(given ? 0 : plan.n * lanes), alpha(plan.count * lanes), beta(plan.count * lanes),
         difference(given || !gradient ? 0 : plan.count * lanes), by_alpha(gradient ? plan.count * lanes : 0),
         t(tiles ? 0 : plan.count * lanes), sign(tiles ? 0 : plan.count * lanes), by_rows(gradient && !tiles ? plan.count * lanes : 0),
@@ -113,6 +112,7 @@ template <class C> class Mixing {
   }
 
  private:
+  const NetworkOrder* order;
   const bool given, tiles, gradient;
   Scratch<C> wires, alpha, beta, difference, by_alpha, t, sign, by_rows;
   Scratch<int64_t> turn;
@@ -120,7 +120,7 @@ template <class C> class Mixing {
 
   // t = min(alpha, beta), and -1 where alpha is the smaller one.
   void make_rows(int samples) {
-    const std::int32_t* at = order.at_slot.data();
+    const std::int32_t* at = order->at_slot.data();
     if (lanes == 1) {
       for (int64_t k = 0; k < plan.count; ++k) {
         const C a = alpha[at[k]], b = beta[at[k]];
@@ -144,7 +144,7 @@ template <class C> class Mixing {
     for (int64_t k = 0; k < count; k += N) block(k, int(std::min<int64_t>(N, count - k)));
   }
   void take_rows(int samples) {
-    const std::int32_t* at = order.at_slot.data();
+    const std::int32_t* at = order->at_slot.data();
     const int64_t count = plan.count;
     for (int64_t k = 0; k < count * samples; ++k) by_rows[k] *= sign[k];
     if (lanes == 1) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <list>
 #include <stdexcept>
+#include <utility>
 
 #include "../network.h"
 
@@ -22,7 +23,7 @@ const std::int32_t* checked(std::int64_t n, const std::int32_t* low, const std::
 
 NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low_wires, const std::int32_t* high_wires, std::int64_t count)
     : n(n), count(count), low(checked(n, low_wires, high_wires, count), low_wires + count), high(high_wires, high_wires + count),
-      straight(count), order(grouped(n, low, high)), transposed(algonets::transposed(grouped(n, low, high))) {
+      straight(count) {
   // A wire that comes up again starts a new layer.
   std::vector<std::int64_t> layer_of(n, -1);
   std::int64_t layer = 0;
@@ -52,7 +53,18 @@ NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low_wires, const st
   }
 }
 
+const NetworkOrder& NetworkPlan::order(bool transposed) const {
+  const std::lock_guard<std::mutex> lock(guard);
+  auto& found = orders[transposed];
+  if (!found) {
+    auto groups = grouped(n, low, high);
+    found = std::make_unique<const NetworkOrder>(transposed ? algonets::transposed(groups) : std::move(groups));
+  }
+  return *found;
+}
+
 std::shared_ptr<const NetworkRuns> NetworkPlan::runs(std::int64_t width) const {
+  const NetworkOrder& order = this->order();
   const std::lock_guard<std::mutex> lock(guard);
   auto& found = by_width[width];
   if (found) return found;
