@@ -1,5 +1,7 @@
 """Autoencoders of linear layers: linear, deep, sparse, denoising, pretrained layer by layer."""
 
+import math
+import numbers
 from itertools import pairwise
 from typing import final
 
@@ -8,8 +10,8 @@ from torch import Tensor, nn
 
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
-from algonets.nets.activations import Activation, make_activation
-from algonets.nets.net import Net, check_fraction, check_last
+from algonets.nets.activations import Activation, check_activation, make_activation
+from algonets.nets.net import Net, check_fraction, check_last, check_sizes
 
 __all__ = ["Autoencoder"]
 
@@ -30,6 +32,10 @@ class Autoencoder(Net):
         sparsity: At least 0, times the mean absolute code, added by :meth:`loss`.
 
     Input ``(*batch, sizes[0])`` float, output of the same shape.
+
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
 
     Differentiability: that of the activation.
     Cost: twice that of an MLP of these sizes.
@@ -54,12 +60,12 @@ class Autoencoder(Net):
         sparsity: float = 0.0,
     ):
         super().__init__()
-        require(len(sizes) >= 2, "Autoencoder(sizes)", "must be at least an input and a code size", sizes)
-        self.sizes = tuple(check_at_least("Autoencoder(sizes)", size, 1) for size in sizes)
-        self.activation: Activation = activation
-        self.code_activation: Activation = code_activation
+        self.sizes = check_sizes("Autoencoder(sizes)", sizes, 2)
+        self.activation: Activation = check_activation("Autoencoder(activation)", activation)
+        self.code_activation: Activation = check_activation("Autoencoder(code_activation)", code_activation)
         self.noise = check_fraction("Autoencoder(noise)", noise)
-        require(sparsity >= 0, "Autoencoder(sparsity)", "must be at least 0", sparsity)
+        good = isinstance(sparsity, numbers.Real) and 0 <= sparsity < math.inf
+        require(good, "Autoencoder(sparsity)", "must be a finite number, at least 0", sparsity)
         self.sparsity = sparsity
         self.encoder = _chain(self.sizes, activation, code_activation)
         self.decoder = _chain(self.sizes[::-1], activation, "identity")

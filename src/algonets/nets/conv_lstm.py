@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net
+from algonets.nets.net import Net, check_sizes
 
 __all__ = ["ConvLSTM"]
 
@@ -28,6 +28,10 @@ class ConvLSTM(Net):
     Input frames ``(*batch, T, channels, H, W)`` float in [0, 1] of any size, T at least 1; output the logits of the
     next ``ahead`` frames, ``(*batch, ahead, channels, H, W)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: any order.
     Cost: T + ahead steps, one after the other.
     References: Shi et al. 2015, Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting.
@@ -40,9 +44,9 @@ class ConvLSTM(Net):
     def __init__(self, channels: int = 1, hidden: tuple[int, ...] = (16,), kernel_size: int = 5):
         super().__init__()
         self.channels = check_at_least("ConvLSTM(channels)", channels, 1)
-        require(len(hidden) >= 1, "ConvLSTM(hidden)", "must name at least one layer", hidden)
-        self.hidden = tuple(check_at_least("ConvLSTM(hidden)", size, 1) for size in hidden)
-        require(kernel_size >= 1 and kernel_size % 2 == 1, "ConvLSTM(kernel_size)", "must be odd", kernel_size)
+        self.hidden = check_sizes("ConvLSTM(hidden)", hidden)
+        check_at_least("ConvLSTM(kernel_size)", kernel_size, 1)
+        require(kernel_size % 2 == 1, "ConvLSTM(kernel_size)", "must be odd", kernel_size)
         self.kernel_size = kernel_size
         inputs = (channels, *self.hidden[:-1])
         self.gates = nn.ModuleList(

@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from algonets._core.checks import check_at_least
-from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_image_shape
+from algonets.nets.net import Net, check_image_shape, check_trailing
 
 __all__ = ["DigitRanker"]
 
@@ -25,6 +24,10 @@ class DigitRanker(Net):
         width: Channels of the first convolution; the second and the hidden layer have twice as many.
 
     Input ``(*batch, channels, H, W)`` float, output scores ``(*batch)``, unbounded.
+
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
 
     Differentiability: almost everywhere.
     Cost: about 43 million multiplications an image of 28 x 112.
@@ -56,7 +59,6 @@ class DigitRanker(Net):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Score images: ``(*batch, channels, H, W)`` to ``(*batch)``."""
-        rule = f"must have shape (*batch, {', '.join(map(str, self.image_shape))})"
-        require(tuple(images.shape[-3:]) == self.image_shape, "DigitRanker(images)", rule, images)
+        check_trailing("DigitRanker(images)", images, self.image_shape)
         scores = self.scorer(self.features(flatten_batch(images, 3)))
         return unflatten_batch(scores.squeeze(-1), images.shape[:-3])

@@ -9,7 +9,7 @@ from torch.nn import functional
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch
-from algonets.nets.net import Net, check_images
+from algonets.nets.net import Net, check_images, check_sizes
 
 __all__ = ["FilterBank"]
 
@@ -27,6 +27,10 @@ class FilterBank(Net):
     Input ``(*batch, channels, H, W)`` float with sides of at least half the largest filter, output a list of maps
     ``(N, width, H, W)``, one a size, with the batch flattened. The picture is reflected at its edges.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Ustyuzhaninov, Brendel, Gatys, Bethge 2017, What Does It Take to Generate Natural Textures?
 
@@ -39,7 +43,9 @@ class FilterBank(Net):
         super().__init__()
         self.channels = check_at_least("FilterBank(channels)", channels, 1)
         self.width = check_at_least("FilterBank(width)", width, 1)
-        require(len(sizes) >= 1 and all(s >= 3 and s % 2 for s in sizes), "FilterBank(sizes)", "must be odd", sizes)
+        sizes = check_sizes("FilterBank(sizes)", sizes, least=3)
+        require(all(size % 2 for size in sizes), "FilterBank(sizes)", "must be odd", sizes)
+        check_at_least("FilterBank(seed)", seed, 0)
         self.sizes, self.seed = tuple(sizes), seed
         generator = torch.Generator().manual_seed(seed)
         for size in self.sizes:

@@ -5,10 +5,8 @@ from typing import final
 
 from torch import Tensor, nn
 
-from algonets._core.checks import check_at_least
-from algonets._core.errors import require
 from algonets.nets.activations import Activation, make_activation
-from algonets.nets.net import Net, check_last
+from algonets.nets.net import Net, check_last, check_sizes
 
 __all__ = ["MLP"]
 
@@ -23,6 +21,10 @@ class MLP(Net):
 
     Input ``(*batch, sizes[0])`` float, output ``(*batch, sizes[-1])``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: that of the activation.
     Cost: the products of neighbouring sizes, summed.
     References: Rumelhart, Hinton, Williams 1986, Learning Representations by Back-Propagating Errors; Cybenko 1989,
@@ -36,8 +38,7 @@ class MLP(Net):
 
     def __init__(self, sizes: tuple[int, ...], activation: Activation = "relu"):
         super().__init__()
-        require(len(sizes) >= 2, "MLP(sizes)", "must be at least an input and an output size", sizes)
-        self.sizes = tuple(check_at_least("MLP(sizes)", size, 1) for size in sizes)
+        self.sizes = check_sizes("MLP(sizes)", sizes, 2)
         self.activation: Activation = activation
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(self.sizes):
