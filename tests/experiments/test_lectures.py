@@ -11,10 +11,11 @@ from torch import nn
 from algonets.cli import main
 from algonets.data import DatasetUnavailable
 from algonets.experiments import EXPERIMENTS
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, at_most, minibatches
+from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._learner import Learner
 from algonets.experiments._measures import accuracy, frechet_distance, mean_iou
 from algonets.experiments._pictures import mosaic, new_figure
+from algonets.experiments._report import Report, at_least, at_most
 from algonets.experiments._training import RunError
 from algonets.experiments.lectures._environments import CartPole, Catch
 from algonets.experiments.lectures._games import CONNECT4, TIC_TAC_TOE, LineGame, Solver, Stones

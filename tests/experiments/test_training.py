@@ -34,7 +34,7 @@ TINY = {
     OnlineMemoryExperiment: {
         **{"units": 3, "streams": 2, "steps": 40, "balance_steps": 200, "long_steps": 40},
     },
-    NewtonLossExperiment: {"steps": 2, "search_steps": 1, "sizes": "3", "parts": "sorting"},
+    NewtonLossExperiment: {"steps": 2, "search_steps": 1, "sizes": [3], "parts": "sorting"},
 }
 
 
@@ -44,8 +44,8 @@ def test_a_tiny_run(kind, tmp_path):
     state = torch.get_rng_state()
     found = kind(output=str(tmp_path), seeds=2, config="a: 1", **TINY[kind]).run()
     assert torch.equal(torch.get_rng_state(), state)
-    kept = json.loads((tmp_path / "metrics.json").read_text())
-    assert kept["mean"] == json.loads(json.dumps(found["mean"])) and kept["criteria"].keys() == found["criteria"].keys()
+    assert json.loads((tmp_path / "metrics.json").read_text()) == found
+    assert found["figures"]["mean"] and all(c["passed"] in (True, False) for c in found["criteria"]) and found["rows"]
     for name in ("report.png", "table.md", "settings.json", "config.yaml"):
         assert (tmp_path / name).is_file()
     with pytest.raises(RunError, match="holds a run already"):
@@ -57,13 +57,70 @@ def test_a_seed_repeats_itself(tmp_path):
     runs = [
         StructureExperiment(output=str(tmp_path / str(k)), seeds=1, **TINY[StructureExperiment]).run() for k in range(2)
     ]
-    assert runs[0]["mean"] == runs[1]["mean"]
+    assert runs[0]["figures"] == runs[1]["figures"]
+
+
+@pytest.mark.parametrize("kind", TINY, ids=lambda kind: kind.name)
+def test_an_interrupted_run_goes_on(kind, tmp_path, monkeypatch, capsys):
+    """What was chosen and the first seed are kept; the second is measured; all is as without the interruption."""
+    pytest.importorskip("sklearn")
+    whole = kind(output=str(tmp_path / "whole"), seeds=2, **TINY[kind]).run()
+    measure, measured = kind.measure_seed, []
+
+    def interrupted(self, seed):
+        if seed == 1:
+            raise KeyboardInterrupt
+        return measure(self, seed)
+
+    def counted(self, seed):
+        measured.append(seed)
+        return measure(self, seed)
+
+    monkeypatch.setattr(kind, "measure_seed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kind(output=str(tmp_path / "cut"), seeds=2, **TINY[kind]).run()
+    monkeypatch.setattr(kind, "measure_seed", counted)
+    monkeypatch.setattr(kind, "prepare", None)  # chosen before
+    found = kind(output=str(tmp_path / "cut"), seeds=2, resume=True, **TINY[kind]).run()
+    assert measured == [1] and "seed 0: finished before" in capsys.readouterr().out
+    one, other = (_without_times(metrics["figures"]) for metrics in (whole, found))
+    assert one == other
+    assert [c["name"] for c in whole["criteria"]] == [c["name"] for c in found["criteria"]]
+
+
+def _without_times(figures):
+    """Without seconds and MiB, which are of the machine."""
+    if not isinstance(figures, dict):
+        return figures
+    return {k: _without_times(v) for k, v in figures.items() if k not in ("seconds", "long stream")}
+
+
+def test_what_a_run_kept(tmp_path, capsys):
+    options = {"output": str(tmp_path), "seeds": 1, **TINY[NoiseExperiment]}
+    first = NoiseExperiment(**options).run()
+    with pytest.raises(RunError, match=r"steps: 3 before, 4 now"):
+        NoiseExperiment(**{**options, "steps": 4}, resume=True).run()
+    assert NoiseExperiment(**options, resume=True).run()["figures"] == first["figures"]
+    (tmp_path / "progress.json").write_text('{"seed 0": ')
+    with pytest.raises(RunError, match=r"progress\.json must hold .* damaged .*--overwrite"):
+        NoiseExperiment(**options, resume=True).run()
+    capsys.readouterr()
+    assert NoiseExperiment(**options, overwrite=True).run()["figures"] == first["figures"]
+    assert "finished before" not in capsys.readouterr().out
 
 
 def test_wrong_options():
-    for options in ({"seeds": 0}, {"output": ""}, {"steps": 0}):
-        with pytest.raises(RunError):
-            DomainAdversaryExperiment(**options)
+    for kind, options, told in (
+        (DomainAdversaryExperiment, {"seeds": 0}, "--seeds must be at least 1"),
+        (DomainAdversaryExperiment, {"output": ""}, "--output must name a folder"),
+        (NewtonLossExperiment, {"search_steps": 0}, "--search_steps must be at least 1"),
+        (NewtonLossExperiment, {"sizes": []}, "--sizes must name at least one"),
+        (NoiseExperiment, {"sigma": -0.1}, "--sigma must be positive"),
+        (CompressExperiment, {"amount": 100}, "--amount must be at most 99"),
+        (IsaacExperiment, {"resume": True, "overwrite": True}, "exclude each other"),
+    ):
+        with pytest.raises(RunError, match=told):
+            kind(**options)
 
 
 def test_summaries():

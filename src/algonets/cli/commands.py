@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
         print(f"algonets: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        hint = " The last finished epoch is kept: repeat the command with --resume." if command == "train" else ""
+        hint = " What was finished is kept: repeat the command with --resume." if command == "train" else ""
         print(f"\nalgonets: interrupted.{hint}", file=sys.stderr)
         return 130
 

@@ -2,19 +2,19 @@
 
 import abc
 import inspect
+import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 
 from algonets.experiments._learner import Learner, Stream
 from algonets.experiments._options import check_folder, one_device, open_folder
+from algonets.experiments._report import Report, keep_report, show_report
 from algonets.experiments._training import (
     AtomicCheckpoints,
     RunError,
@@ -26,59 +26,10 @@ from algonets.experiments._training import (
 )
 from algonets.nets import Net, save_net
 
-__all__ = ["AbstractExperiment", "Criterion", "Report", "at_least", "at_most", "minibatches"]
+__all__ = ["AbstractExperiment", "minibatches"]
 
 FINISHED = "finished.pt"  # the state of a network whose training is done
-
-
-class Criterion(NamedTuple):
-    """What an experiment must show.
-
-    Attributes:
-        name: What was measured.
-        value: The figure.
-        rule: ``>=`` or ``<=``.
-        bound: What it is compared with.
-    """
-
-    name: str
-    value: float
-    rule: str
-    bound: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the rule holds."""
-        return self.value >= self.bound if self.rule == ">=" else self.value <= self.bound
-
-
-def at_least(name: str, value: float, bound: float) -> Criterion:
-    """Require ``value >= bound``."""
-    return Criterion(name, float(value), ">=", bound)
-
-
-def at_most(name: str, value: float, bound: float) -> Criterion:
-    """Require ``value <= bound``."""
-    return Criterion(name, float(value), "<=", bound)
-
-
-@dataclass
-class Report:
-    """What an experiment found.
-
-    Attributes:
-        title: Above the table.
-        rows: Of the table, one for each system; all with the same keys.
-        criteria: What had to be shown.
-        figure: A ``matplotlib`` figure.
-        figures: More numbers, for the JSON.
-    """
-
-    title: str
-    rows: list[dict[str, Any]]
-    criteria: list[Criterion]
-    figure: Any
-    figures: dict[str, Any] = field(default_factory=dict)
+PROGRESS = "progress.json"  # what an experiment has found so far
 
 
 class AbstractExperiment(abc.ABC):
@@ -141,7 +92,7 @@ class AbstractExperiment(abc.ABC):
         """Do it; returns what was found."""
 
     def run(self) -> dict[str, Any]:
-        """Measure, write metrics.json and report.png, show the table; returns the content of metrics.json."""
+        """Measure, write metrics.json, table.md and report.png, show them; returns the content of metrics.json."""
         start = time.perf_counter()
         settings = {"experiment": self.name, "seed": self.seed, **self.options}
         open_folder(self.output)
@@ -149,20 +100,14 @@ class AbstractExperiment(abc.ABC):
         if not self.resume:
             for old in (*self.output.glob(f"*/{FINISHED}"), *self.output.glob("*/checkpoints/*.ckpt")):
                 old.unlink()
+            (self.output / PROGRESS).unlink(missing_ok=True)
         if self.config is not None:
             (self.output / "config.yaml").write_text(self.config)
-        torch.manual_seed(self.seed)
-        report = self.measure()
-        metrics = {
-            **settings,
-            "rows": [{key: _rounded(value) for key, value in row.items()} for row in report.rows],
-            "criteria": [{**c._asdict(), "value": _rounded(c.value), "passed": c.passed} for c in report.criteria],
-            "figures": _rounded(report.figures),
-            "seconds": round(time.perf_counter() - start, 1),
-        }
-        write_json(self.output / "metrics.json", metrics)
-        report.figure.savefig(self.output / "report.png")
-        _show(self.console, report)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            report = self.measure()
+        metrics = keep_report(report, self.output, settings, time.perf_counter() - start)
+        show_report(report, self.console)
         self.console.print(f"Picture: {self.output / 'report.png'}    figures: {self.output / 'metrics.json'}")
         return metrics
 
@@ -231,10 +176,29 @@ class AbstractExperiment(abc.ABC):
         AtomicCheckpoints().save_checkpoint(state, finished)
         return curve
 
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` gives, or gave before the run was interrupted: numbers, strings, lists, dictionaries."""
+        path = self.output / PROGRESS
+        kept = _read(path)
+        if key in kept:
+            self.console.print(f"[bold]{key}[/]: finished before")
+            return kept[key]
+        value = json.loads(json.dumps(make()))
+        write_json(path, {**_read(path), key: value})  # make may have kept parts of its own
+        return value
+
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if not inspect.isabstract(cls) and "name" not in vars(cls):
             raise TypeError(f"{cls.__name__}.name must be the name of the subcommand.")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+    except (ValueError, TypeError) as error:
+        told = "must hold what the run has found so far, but is damaged"
+        raise RunError(f"{path} {told} ({error}). Use --overwrite.") from error
 
 
 def _restore(notes: Any, before: Any) -> None:
@@ -267,24 +231,3 @@ def minibatches(tensors: tuple[Tensor, ...], batch_size: int, seed: int = 0) -> 
         return tuple(tensor[kept] for tensor in tensors)
 
     return batch
-
-
-def _rounded(value: Any) -> Any:
-    """Round numbers to five digits, however deep."""
-    if isinstance(value, dict):
-        return {str(key): _rounded(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(part) for part in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
-
-
-def _show(console: Console, report: Report) -> None:
-    table = Table(title=report.title)
-    for i, name in enumerate(report.rows[0]):
-        table.add_column(name, justify="right" if i else "left")
-    for row in report.rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
-    console.print(table)
-    for c in report.criteria:
-        shown = f"{c.name}: {c.value:.4g} {c.rule} {c.bound:g}"
-        console.print(f"[{'green' if c.passed else 'red'}]{'yes' if c.passed else 'no '}[/] {shown}")

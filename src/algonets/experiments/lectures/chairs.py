@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from algonets.data import Chairs
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, minibatches
+from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._measures import device_of, iou
 from algonets.experiments._pictures import GREY, mosaic, new_figure, show, tidy
+from algonets.experiments._report import Report, at_least
 from algonets.nets import UpConvNet
 
 __all__ = ["ChairsExperiment"]

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from algonets.data import Cifar10
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, minibatches
+from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._measures import accuracy
 from algonets.experiments._pictures import COLOURS, lines, mosaic, new_figure, show, tidy
+from algonets.experiments._report import Report, at_least
 from algonets.experiments.lectures._digits import Images, load_digits
 from algonets.nets import VGG, ResNet
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._measures import device_of
 from algonets.experiments._pictures import COLOURS, GREY, mosaic, new_figure, show, tidy
+from algonets.experiments._report import Report, at_least
 from algonets.experiments.lectures._environments import CartPole, Catch, Environment
 from algonets.nets import DQN
 

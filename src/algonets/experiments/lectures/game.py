@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, at_most
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._measures import device_of
 from algonets.experiments._pictures import GREY, lines, new_figure, tidy
+from algonets.experiments._report import Report, at_least, at_most
 from algonets.experiments.lectures._games import CONNECT4, TIC_TAC_TOE, LineGame, Solver, Stones
 from algonets.nets import PolicyValueNet
 from algonets.nets.search import TreeSearch

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, at_most, minibatches
+from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._learner import Learner
 from algonets.experiments._measures import accuracy, frechet_distance
 from algonets.experiments._pictures import GREY, mosaic, new_figure, show, tidy
+from algonets.experiments._report import Report, at_least, at_most
 from algonets.experiments.lectures._digits import DigitData, Images, load_digits
 from algonets.nets import DCGAN, LeNet, VariationalAutoencoder
 from algonets.nets.features import features

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from algonets.data import GeneExpression
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._pictures import bars, new_figure, tidy
+from algonets.experiments._report import Report, at_least
 from algonets.nets import Autoencoder
 
 __all__ = ["GenesExperiment"]

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, at_most
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._measures import evaluated
 from algonets.experiments._pictures import bars, mosaic, new_figure, show, tidy
+from algonets.experiments._report import Report, at_least, at_most
 from algonets.nets import ConvLSTM
 
 __all__ = ["NowcastExperiment"]

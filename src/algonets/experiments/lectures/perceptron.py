@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._pictures import COLOURS, new_figure, show, tidy
+from algonets.experiments._report import Report, at_least
 from algonets.nets import MLP, Perceptron
 
 __all__ = ["PerceptronExperiment"]

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from algonets.data import AerialBuildings, Shapes
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, minibatches
+from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._measures import boundary_f, evaluated, mean_iou
 from algonets.experiments._pictures import bars, mosaic, new_figure, show, tidy
+from algonets.experiments._report import Report, at_least
 from algonets.nets import SegNet, UNet
 
 __all__ = ["SegmentExperiment"]

@@ -6,9 +6,10 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, at_most
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._measures import evaluated
 from algonets.experiments._pictures import COLOURS, GREY, lines, new_figure, tidy
+from algonets.experiments._report import Report, at_least, at_most
 from algonets.nets import LSTMCell, Recurrent
 
 __all__ = ["SequenceExperiment"]

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._pictures import new_figure, show
+from algonets.experiments._report import Report, at_least
 from algonets.experiments.lectures._textures import (
     Picture,
     TextureName,

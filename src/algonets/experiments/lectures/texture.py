@@ -5,8 +5,9 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, at_most
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._pictures import new_figure, show, tidy
+from algonets.experiments._report import Report, at_least, at_most
 from algonets.experiments.lectures._textures import Picture, TextureName, describer, gram_distance, make_texture
 
 __all__ = ["TextureExperiment"]

@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from algonets.data import Scenes
 from algonets.data.scenes import SceneBatch
-from algonets.experiments._experiment import AbstractExperiment, Report, at_least, at_most
+from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._measures import evaluated
 from algonets.experiments._pictures import bars, new_figure, show, tidy
+from algonets.experiments._report import Report, at_least, at_most
 from algonets.nets import VqaNet
 
 __all__ = ["VqaExperiment"]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algonets.experiments._report import Criterion, at_least, at_most
+from algonets.experiments._training import RunError
 from algonets.experiments.training.samples import accuracy, batches, load_samples, perceptron
 from algonets.experiments.training.study import Study, entry
 from algonets.training import (
@@ -38,16 +40,12 @@ class CompressExperiment(Study):
 
     Args:
         data: ``digits`` come with scikit-learn; ``mnist`` is read from the data directory or downloaded.
-        data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
-        output: Folder for the results; by default runs/compress.
-        overwrite: Replace a run in the output folder.
         seeds: How many.
         size: Training images.
         epochs: Passes over the data before pruning.
         tuning: Passes after; before each of the first half, a step of gradual pruning.
         amount: Percent of the weights that go.
-        trainer: Unused; the command line gives it to every experiment.
-        config: Text to keep as config.yaml in the output folder.
+        common: See the base class.
     """
 
     name = "compress"
@@ -55,27 +53,26 @@ class CompressExperiment(Study):
     def __init__(
         self,
         data: Literal["digits", "mnist"] = "digits",
-        data_dir: str | None = None,
-        output: str | None = None,
-        overwrite: bool = False,
         seeds: int = 3,
         size: int = 10_000,
         epochs: int = 8,
         tuning: int = 16,
         amount: int = 90,
-        trainer: dict[str, Any] | None = None,
-        config: str | None = None,
+        **common: Any,
     ):
-        super().__init__(locals())
-        self.epochs, self.tuning, self.amount = epochs, tuning, amount / 100
-        self.samples = load_samples(data, data_dir, size)
+        super().__init__(**common)
+        self.keep(data=data, seeds=seeds, size=size, epochs=epochs, tuning=tuning, amount=amount)
+        if amount > 99:
+            raise RunError(f"--amount must be at most 99 percent, got {amount}.")
+        self.gone = amount / 100
+        self.samples = load_samples(data, self.data_dir, size)
 
-    def measure(self, seed: int) -> dict[str, Any]:
+    def measure_seed(self, seed: int) -> dict[str, Any]:
         """Train once, prune in several ways."""
         generator = torch.Generator().manual_seed(seed)
         dense = self._network()
         self._fit(dense, self.epochs, generator)
-        found = {"one shot": self._judge(prune_magnitude(copy.deepcopy(dense), self.amount))}
+        found = {"one shot": self._judge(prune_magnitude(copy.deepcopy(dense), self.gone))}
         for name in ("magnitude", "random"):
             model = copy.deepcopy(dense)
             self._fit(model, self.tuning, generator, prune=self._pruning(name, model, generator))
@@ -97,8 +94,8 @@ class CompressExperiment(Study):
         """A step before each of the first half of the epochs; the rest is for recovery."""
         steps = max(1, self.tuning // 2)
         if name == "magnitude":
-            return gradual_pruning(model, self.amount, steps)
-        parts = [self.amount * (1 - (1 - k / steps) ** 3) for k in range(1, steps + 1)]
+            return gradual_pruning(model, self.gone, steps)
+        parts = [self.gone * (1 - (1 - k / steps) ** 3) for k in range(1, steps + 1)]
         return (sparsity(prune_random(model, part, generator=generator)) for part in parts)
 
     def _fit(
@@ -133,7 +130,7 @@ class CompressExperiment(Study):
             lambda: torch.stack([layer.kl() for layer in layers]).sum() * (0.1 / len(self.samples.x)),
         )
         ratios = torch.cat([layer.signal_to_noise().flatten() for layer in layers])
-        threshold = ratios.sort().values[round(self.amount * len(ratios))].item()
+        threshold = ratios.sort().values[round(self.gone * len(ratios))].item()
         for layer in layers:
             layer.prune(threshold)
         weights = [part.detach() for layer in layers for part in (layer.mean * layer.mask, layer.bias)]
@@ -158,14 +155,13 @@ class CompressExperiment(Study):
         bits = description_length(final, STEP).bits
         return {"test": score, "rounded": accuracy(final, *self._test), "gone": gone, "kbit": bits / 1000}
 
-    def criteria(self, mean: Any) -> dict[str, bool]:
+    def criteria(self, mean: Any) -> list[Criterion]:
         """The target, and the control."""
         scores = {name: found["test"] for name, found in mean["methods"].items()}
-        return {
-            f"{100 * self.amount:.0f} % gone by magnitude, no loss of accuracy": scores["magnitude"]
-            >= scores["dense"] - 0.1,
-            "at random it costs accuracy": scores["random"] < scores["magnitude"] - 0.1,
-        }
+        return [
+            at_most(f"points lost, {self.amount} % gone by magnitude", scores["dense"] - scores["magnitude"], 0.1),
+            at_least("points that are lost more at random", scores["magnitude"] - scores["random"], 0.1),
+        ]
 
     def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
         """Accuracy and bits."""

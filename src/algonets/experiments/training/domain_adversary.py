@@ -4,10 +4,10 @@ import math
 from typing import Any, NamedTuple
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algonets.experiments._report import Criterion, at_least
 from algonets.experiments.training.samples import accuracy, load_samples
 from algonets.experiments.training.study import Study, best_setting, entry
 from algonets.training import Annealing, DomainAdversary, GradientReversal, RampSchedule
@@ -60,54 +60,48 @@ class DomainAdversaryExperiment(Study):
     """Learn from labels in a source domain, and from unlabelled examples of a target domain, with an adversary.
 
     Args:
-        output: Folder for the results; by default runs/domain-adversary.
-        overwrite: Replace a run in the output folder.
         seeds: How many.
         angle: Degrees by which the target moons are rotated.
         steps: Of training.
         strength: Of the adversary at the end, in percent, at most; rate and strength are chosen by reverse validation.
-        trainer: Unused; the command line gives it to every experiment.
-        config: Text to keep as config.yaml in the output folder.
+        common: See the base class.
     """
 
     name = "domain-adversary"
 
     def __init__(
         self,
-        output: str | None = None,
-        overwrite: bool = False,
         seeds: int = 3,
         angle: int = 35,
         steps: int = 1500,
         strength: int = 100,
-        trainer: dict[str, Any] | None = None,
-        config: str | None = None,
+        **common: Any,
     ):
-        super().__init__(locals())
-        self.angle, self.steps, self.strength = angle, steps, strength / 100
+        super().__init__(**common)
+        self.keep(seeds=seeds, angle=angle, steps=steps, strength=strength)
         self.digits = load_samples("digits", None)
-        self.chosen: dict[str, tuple[Any, ...]] = {}
 
-    def prepare(self, console: Console) -> dict[str, Any]:
+    def prepare(self) -> dict[str, Any]:
         """Choose rate and strength with no label of the target: by reverse validation (Ganin et al. 2016, 5.1.2)."""
+        chosen = {}
+        grid = [(rate, part * self.strength / 100) for rate, part in GRID]
         for task in TASKS:
-            self.chosen[task] = best_setting(
-                lambda rate, part, seed, task=task: self._reverse(task, rate, part, seed), GRID
-            )
-            console.print(f"{task}: rate {self.chosen[task][0]}, strength {self.chosen[task][1] * self.strength}")
-        return {task: {"rate": rate, "strength": part * self.strength} for task, (rate, part) in self.chosen.items()}
+            rate, strength = best_setting(lambda *setting, task=task: self._reverse(task, *setting), grid)
+            chosen[task] = {"rate": rate, "strength": strength}
+            self.console.print(f"{task}: {chosen[task]}")
+        return chosen
 
-    def _reverse(self, task: str, rate: float, part: float, seed: int) -> float:
+    def _reverse(self, task: str, rate: float, strength: float, seed: int) -> float:
         """Percent wrong on the source, after adapting to the target, and back from the labels guessed there."""
         domains = self._domains(task, seed)
-        there = self._fit(domains, "adversary", rate, part * self.strength, seed)
+        there = self._fit(domains, "adversary", rate, strength, seed)
         with torch.no_grad():
             guessed = there(domains.target_x).argmax(-1)
         swapped = domains._replace(x=domains.target_x, y=guessed, target_x=domains.x, target_y=domains.y)
-        back = self._fit(swapped, "adversary", rate, part * self.strength, seed)
+        back = self._fit(swapped, "adversary", rate, strength, seed)
         return 100 - accuracy(back, domains.x, domains.y)
 
-    def measure(self, seed: int) -> dict[str, Any]:
+    def measure_seed(self, seed: int) -> dict[str, Any]:
         """Both tasks, three ways each."""
         return {task: {way: self._train(task, way, seed) for way in TITLES} for task in TASKS}
 
@@ -124,8 +118,7 @@ class DomainAdversaryExperiment(Study):
 
     def _train(self, task: str, way: str, seed: int) -> dict[str, float]:
         domains = self._domains(task, seed)
-        rate, part = self.chosen[task]
-        model = self._fit(domains, way, rate, part * self.strength, seed)
+        model = self._fit(domains, way, **self.chosen[task], seed=seed)
         return {
             "target": accuracy(model, domains.test_x, domains.test_y),
             "source": accuracy(model, domains.x, domains.y),
@@ -152,9 +145,9 @@ class DomainAdversaryExperiment(Study):
             optimizer.step()
         return model
 
-    def criteria(self, mean: Any) -> dict[str, bool]:
+    def criteria(self, mean: Any) -> list[Criterion]:
         """At least half of the way."""
-        return {f"{TASKS[t]}: {100 * part:.0f} % of the way, at least half": part >= 0.5 for t, part in _ways(mean)}
+        return [at_least(f"{TASKS[task]}: part of the way", part, 0.5) for task, part in _ways(mean)]
 
     def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
         """Accuracies on both domains."""

@@ -3,10 +3,10 @@
 from typing import Any, Literal
 
 import torch
-from rich.console import Console
 from torch import nn
 from torch.nn import functional
 
+from algonets.experiments._report import Criterion, at_most
 from algonets.experiments.training.samples import accuracy, batches, load_samples, perceptron
 from algonets.experiments.training.study import Study, best_setting, entry
 from algonets.training import IsaacNewton
@@ -21,17 +21,13 @@ class IsaacExperiment(Study):
 
     Args:
         data: ``digits`` come with scikit-learn; ``mnist`` is read from the data directory or downloaded.
-        data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
-        output: Folder for the results; by default runs/isaac.
-        overwrite: Replace a run in the output folder.
         seeds: How many.
         epochs: Passes over the data.
         size: Training images.
         width: Units of a hidden layer.
         depth: Hidden layers.
         batch_size: Images a step.
-        trainer: Unused; the command line gives it to every experiment.
-        config: Text to keep as config.yaml in the output folder.
+        common: See the base class.
     """
 
     name = "isaac"
@@ -39,24 +35,19 @@ class IsaacExperiment(Study):
     def __init__(
         self,
         data: Literal["digits", "mnist"] = "digits",
-        data_dir: str | None = None,
-        output: str | None = None,
-        overwrite: bool = False,
         seeds: int = 3,
         epochs: int = 4,
         size: int = 10_000,
         width: int = 200,
         depth: int = 5,
         batch_size: int = 60,
-        trainer: dict[str, Any] | None = None,
-        config: str | None = None,
+        **common: Any,
     ):
-        super().__init__(locals())
-        self.epochs, self.width, self.depth, self.batch_size = epochs, width, depth, batch_size
-        self.samples = load_samples(data, data_dir, size)
-        self.chosen: dict[str, tuple[Any, ...]] = {}
+        super().__init__(**common)
+        self.keep(data=data, seeds=seeds, epochs=epochs, size=size, width=width, depth=depth, batch_size=batch_size)
+        self.samples = load_samples(data, self.data_dir, size)
 
-    def prepare(self, console: Console) -> dict[str, Any]:
+    def prepare(self) -> dict[str, Any]:
         """Choose rate and damping by the training loss after half of the epochs, on two other seeds."""
         grids = {
             "sgd": [(rate, 1.0) for rate in (0.1, 0.2, 0.3, 0.45, 0.7)],
@@ -64,22 +55,20 @@ class IsaacExperiment(Study):
             "adam": [(rate, 1.0) for rate in (3e-4, 1e-3, 3e-3)],
         }
         half = max(1, self.epochs // 2)
+        chosen = {}
         for name, grid in grids.items():
-            self.chosen[name] = best_setting(
+            rate, damping = best_setting(
                 lambda rate, damping, seed, name=name: self._train(name, rate, damping, half, seed)["loss"][-1],
                 grid,
                 seeds=(1000, 1001),
             )
-            console.print(f"{name}: rate {self.chosen[name][0]}, damping {self.chosen[name][1]}")
-        return {name: {"rate": pair[0], "damping": pair[1]} for name, pair in self.chosen.items()}
+            chosen[name] = {"rate": rate, "damping": damping}
+            self.console.print(f"{name}: {chosen[name]}")
+        return chosen
 
-    def measure(self, seed: int) -> dict[str, Any]:
+    def measure_seed(self, seed: int) -> dict[str, Any]:
         """Train each from the same start."""
-        found = {}
-        for name in TITLES:
-            rate, damping = self.chosen[name]
-            found[name] = self._train(name, rate, damping, self.epochs, seed)
-        return found
+        return {name: self._train(name, **self.chosen[name], epochs=self.epochs, seed=seed) for name in TITLES}
 
     def _train(self, name: str, rate: float, damping: float, epochs: int, seed: int) -> dict[str, Any]:
         torch.manual_seed(seed)
@@ -100,12 +89,11 @@ class IsaacExperiment(Study):
             scores.append(accuracy(model, data.test_x, data.test_y))
         return {"loss": losses, "test": scores}
 
-    def criteria(self, mean: Any) -> dict[str, bool]:
+    def criteria(self, mean: Any) -> list[Criterion]:
         """The target, half way."""
-        half = max(1, self.epochs // 2) - 1
-        ratios = [own / other for own, other in zip(mean["isaac"]["loss"], mean["sgd"]["loss"], strict=True)]
-        told = f"training loss after {half + 1} epochs at most 0.6 of that of SGD (it is {ratios[half]:.2f}"
-        return {f"{told}; {ratios[-1]:.2f} after {self.epochs})": ratios[half] <= 0.6}
+        half = max(1, self.epochs // 2)
+        ratio = mean["isaac"]["loss"][half - 1] / mean["sgd"]["loss"][half - 1]
+        return [at_most(f"training loss after {half} epochs, in parts of that of SGD", ratio, 0.6)]
 
     def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
         """Losses by epoch, accuracy."""

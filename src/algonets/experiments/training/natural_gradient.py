@@ -4,9 +4,9 @@ import time
 from typing import Any, Literal
 
 import torch
-from rich.console import Console
 from torch.nn import functional
 
+from algonets.experiments._report import Criterion, at_least, at_most
 from algonets.experiments.training.samples import accuracy, load_samples, perceptron
 from algonets.experiments.training.study import Study, best_setting, entry
 from algonets.training import KFAC, Backtracking, CategoricalOutput, NaturalGradient
@@ -23,15 +23,11 @@ class NaturalGradientExperiment(Study):
 
     Args:
         data: ``digits`` come with scikit-learn; ``mnist`` is read from the data directory or downloaded.
-        data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
-        output: Folder for the results; by default runs/natural-gradient.
-        overwrite: Replace a run in the output folder.
         seeds: How many.
         steps: Full-batch steps.
         size: Training images.
         width: Units of the two hidden layers.
-        trainer: Unused; the command line gives it to every experiment.
-        config: Text to keep as config.yaml in the output folder.
+        common: See the base class.
     """
 
     name = "natural-gradient"
@@ -39,34 +35,29 @@ class NaturalGradientExperiment(Study):
     def __init__(
         self,
         data: Literal["digits", "mnist"] = "digits",
-        data_dir: str | None = None,
-        output: str | None = None,
-        overwrite: bool = False,
         seeds: int = 3,
         steps: int = 15,
         size: int = 1437,
         width: int = 32,
-        trainer: dict[str, Any] | None = None,
-        config: str | None = None,
+        **common: Any,
     ):
-        super().__init__(locals())
-        self.steps, self.width = steps, width
-        self.samples = load_samples(data, data_dir, size)
-        self.rates: dict[str, float] = {}
+        super().__init__(**common)
+        self.keep(data=data, seeds=seeds, steps=steps, size=size, width=width)
+        self.samples = load_samples(data, self.data_dir, size)
 
-    def prepare(self, console: Console) -> dict[str, Any]:
+    def prepare(self) -> dict[str, Any]:
         """Choose the rates of the first-order methods."""
-        for name, grid in (("gd", RATES), ("adam", ADAM_RATES)):
-            best = best_setting(lambda rate, _, name=name: self._train(name, rate)["loss"][-1], [(r,) for r in grid])
-            self.rates[name] = best[0]
-        return dict(self.rates)
+        return {
+            name: best_setting(lambda rate, _, name=name: self._train(name, rate)["loss"][-1], [(r,) for r in grid])[0]
+            for name, grid in (("gd", RATES), ("adam", ADAM_RATES))
+        }
 
-    def measure(self, seed: int) -> dict[str, Any]:
+    def measure_seed(self, seed: int) -> dict[str, Any]:
         """Train with every method from the same start."""
         found = {}
         for name in TITLES:
             torch.manual_seed(seed)
-            found[name] = self._train(name, self.rates.get(name, 1.0))
+            found[name] = self._train(name, self.chosen.get(name, 1.0))
         return found
 
     def _train(self, name: str, rate: float) -> dict[str, Any]:
@@ -102,14 +93,15 @@ class NaturalGradientExperiment(Study):
             losses.append(closure()[0].item())
         return {"loss": losses, "seconds": seconds, "test": accuracy(model, data.test_x, data.test_y)}
 
-    def criteria(self, mean: Any) -> dict[str, bool]:
+    def criteria(self, mean: Any) -> list[Criterion]:
         """The targets."""
         last = {name: found["loss"][-1] for name, found in mean.items()}
-        return {
-            "natural gradient ends at 0.01 or less": last["ngd"] <= 0.01,
-            "K-FAC ends at 0.1 or less": last["kfac"] <= 0.1,
-            "gradient descent is above 0.5": last["gd"] > 0.5,
-        }
+        told = f"loss after {self.steps} steps"
+        return [
+            at_most(f"{told}, natural gradient", last["ngd"], 0.01),
+            at_most(f"{told}, K-FAC", last["kfac"], 0.1),
+            at_least(f"{told}, gradient descent", last["gd"], 0.5),
+        ]
 
     def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
         """Losses, time, accuracy."""

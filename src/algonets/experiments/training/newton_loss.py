@@ -2,8 +2,7 @@
 
 from typing import Any, Literal
 
-from rich.console import Console
-
+from algonets.experiments._report import Criterion, at_least
 from algonets.experiments.training.newton_tasks import METHODS, MODES, EditTask, PathTask, SortTask, VectorTask, train
 from algonets.experiments.training.study import Study, best_setting, entry
 
@@ -22,14 +21,11 @@ class NewtonLossExperiment(Study):
         parts: ``scaled``: orders of vectors, outputs 10 and 20 times too large, SGD; ``sorting``: numbers of four
             digits, four methods, Adam; ``paths``: perturbed shortest paths; ``edit``: soft edit distances to words
             with a letter left out, Adam; or ``all``.
-        output: Folder for the results; by default runs/newton-loss.
-        overwrite: Replace a run in the output folder.
         seeds: How many.
         steps: Of training; ``scaled`` takes 60.
         search_steps: Of a trial that chooses damping and rate on validation data.
-        sizes: Numbers a set, two sizes separated by a comma.
-        trainer: Unused; the command line gives it to every experiment.
-        config: Text to keep as config.yaml in the output folder.
+        sizes: Numbers a set; by default 5 and 10.
+        common: See the base class.
     """
 
     name = "newton-loss"
@@ -37,17 +33,15 @@ class NewtonLossExperiment(Study):
     def __init__(
         self,
         parts: Literal["all", "scaled", "sorting", "paths", "edit"] = "all",
-        output: str | None = None,
-        overwrite: bool = False,
         seeds: int = 3,
         steps: int = 300,
         search_steps: int = 100,
-        sizes: str = "5,10",
-        trainer: dict[str, Any] | None = None,
-        config: str | None = None,
+        sizes: list[int] | None = None,
+        **common: Any,
     ):
-        super().__init__(locals())
-        self.steps, self.search_steps = steps, search_steps
+        super().__init__(**common)
+        sizes = [5, 10] if sizes is None else sizes
+        self.keep(parts=parts, seeds=seeds, steps=steps, search_steps=search_steps, sizes=sizes)
         tasks: dict[str, tuple[Any, str, int]] = {}
         if parts in ("all", "scaled"):
             for name in SCALED:
@@ -55,7 +49,7 @@ class NewtonLossExperiment(Study):
                     task = VectorTask(name, 5, factor)
                     tasks[f"{name}, n = 5, outputs x {factor:g}, SGD"] = (task, "sgd", min(60, steps))
         if parts in ("all", "sorting"):
-            for n in map(int, sizes.split(",")):
+            for n in sizes:
                 tasks |= {f"{name}, n = {n}": (SortTask(name, n), "adam", steps) for name in METHODS}
         if parts in ("all", "paths"):
             tasks["paths, 6 x 6"] = (PathTask(), "adam", steps)
@@ -63,45 +57,48 @@ class NewtonLossExperiment(Study):
         if parts in ("all", "edit"):
             tasks["edit distance, 4 letters"] = (EditTask(), "adam", steps)
         self.tasks = tasks
-        self.chosen: dict[str, dict[str, tuple[Any, ...]]] = {}
 
-    def prepare(self, console: Console) -> dict[str, Any]:
+    def prepare(self) -> dict[str, Any]:
         """Choose rate and damping of everything on validation data."""
-        for name, (task, optimizer, steps) in self.tasks.items():
-            short = min(steps, self.search_steps)
-            self.chosen[name] = {}
-            for mode in MODES:
-                self.chosen[name][mode] = best_setting(
-                    lambda rate, damping, seed, task=task, mode=mode, short=short, optimizer=optimizer: (
-                        -sum(train(task, mode, damping, rate, short, seed, optimizer, "validation"))
-                    ),
-                    _grid(mode, optimizer),
-                    seeds=(1000, 1001) if optimizer == "sgd" else (1000,),
-                )
-            console.print(f"{name}: " + ", ".join(f"{m} {pair}" for m, pair in self.chosen[name].items()))
-        return {
-            name: {mode: {"rate": pair[0], "damping": pair[1]} for mode, pair in found.items()}
-            for name, found in self.chosen.items()
-        }
+        chosen = {}
+        for name in self.tasks:
+            chosen[name] = self.once(f"chosen for {name}", lambda name=name: self._choose(name))
+            self.console.print(f"{name}: " + ", ".join(f"{mode} {found}" for mode, found in chosen[name].items()))
+        return chosen
 
-    def measure(self, seed: int) -> dict[str, Any]:
+    def _choose(self, name: str) -> dict[str, dict[str, float]]:
+        task, optimizer, steps = self.tasks[name]
+        short = min(steps, self.search_steps)
+        found = {}
+        for mode in MODES:
+            rate, damping = best_setting(
+                lambda rate, damping, seed, mode=mode: (
+                    -sum(train(task, mode, damping, rate, short, seed, optimizer, "validation"))
+                ),
+                _grid(mode, optimizer),
+                seeds=(1000, 1001) if optimizer == "sgd" else (1000,),
+            )
+            found[mode] = {"rate": rate, "damping": damping}
+        return found
+
+    def measure_seed(self, seed: int) -> dict[str, Any]:
         """Train everything with what was chosen."""
         found: dict[str, Any] = {}
         for name, (task, optimizer, steps) in self.tasks.items():
             found[name] = {}
             for mode in MODES:
-                rate, damping = self.chosen[name][mode]
-                outcome = train(task, mode, damping, rate, steps, seed, optimizer, "test")
+                outcome = train(
+                    task, mode, **self.chosen[name][mode], steps=steps, seed=seed, optimizer=optimizer, part="test"
+                )
                 found[name][mode] = outcome._asdict()
         return found
 
-    def criteria(self, mean: Any) -> dict[str, bool]:
+    def criteria(self, mean: Any) -> list[Criterion]:
         """The target of the badly scaled start."""
-        found = {}
-        for name in (name for name in mean if name.split(",")[0] in SCALED and "outputs x" in name):
-            gain = mean[name]["hessian"]["parts"] - mean[name]["base"]["parts"]
-            found[f"{name}: {gain:+.1f} points element by element by the Hessian, at least 10"] = gain >= 10
-        return found
+        scaled = [name for name in mean if name.split(",")[0] in SCALED and "outputs x" in name]
+        gains = [mean[name]["hessian"]["parts"] - mean[name]["base"]["parts"] for name in scaled]
+        told = "points element by element that the Hessian gains"
+        return [at_least(f"{name}: {told}", gain, 10.0) for name, gain in zip(scaled, gains, strict=True)]
 
     def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
         """Exact (element-wise) percent."""

@@ -3,10 +3,10 @@
 from typing import Any, Literal
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algonets.experiments._report import Criterion, at_least, at_most
 from algonets.experiments.training.samples import accuracy, load_samples, perceptron
 from algonets.experiments.training.study import Study, entry
 from algonets.training import CategoricalOutput, jacobian_penalty, noise_penalty
@@ -22,16 +22,12 @@ class NoiseExperiment(Study):
 
     Args:
         data: ``digits`` come with scikit-learn; ``mnist`` is read from the data directory or downloaded.
-        data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
-        output: Folder for the results; by default runs/noise.
-        overwrite: Replace a run in the output folder.
         seeds: How many.
         size: Training images.
         steps: Full-batch steps.
         sigma: Standard deviation of the noise; pixels are in [0, 1].
         draws: Draws of noise for the comparison with theory.
-        trainer: Unused; the command line gives it to every experiment.
-        config: Text to keep as config.yaml in the output folder.
+        common: See the base class.
     """
 
     name = "noise"
@@ -39,26 +35,22 @@ class NoiseExperiment(Study):
     def __init__(
         self,
         data: Literal["digits", "mnist"] = "digits",
-        data_dir: str | None = None,
-        output: str | None = None,
-        overwrite: bool = False,
         seeds: int = 3,
         size: int = 100,
         steps: int = 400,
         sigma: float = 0.3,
         draws: int = 20_000,
-        trainer: dict[str, Any] | None = None,
-        config: str | None = None,
+        **common: Any,
     ):
-        super().__init__(locals())
-        self.size, self.steps, self.sigma, self.draws = size, steps, sigma, draws
-        self.samples = load_samples(data, data_dir)
+        super().__init__(**common)
+        self.keep(data=data, seeds=seeds, size=size, steps=steps, sigma=sigma, draws=draws)
+        self.samples = load_samples(data, self.data_dir)
 
-    def prepare(self, console: Console) -> dict[str, Any]:
+    def prepare(self) -> dict[str, Any]:
         """Nothing: the penalty has the weight that theory gives to the noise."""
         return {"weight of the penalty": 0.5 * self.sigma**2}
 
-    def measure(self, seed: int) -> dict[str, Any]:
+    def measure_seed(self, seed: int) -> dict[str, Any]:
         """Train three networks on the same few images; compare noise and theory on the first of them."""
         data = self.samples
         chosen = torch.randperm(len(data.x), generator=torch.Generator().manual_seed(seed))[: self.size]
@@ -117,15 +109,15 @@ class NoiseExperiment(Study):
                 ratios[key].append((penalty / excess).item())
         return ratios
 
-    def criteria(self, mean: Any) -> dict[str, bool]:
+    def criteria(self, mean: Any) -> list[Criterion]:
         """Theory and practice."""
-        small = mean["theory"]["full"][0]
-        scores = {name: found["test"] for name, found in mean["methods"].items()}
-        return {
-            f"noise costs what theory says, to 2 % (ratio {small:.3f})": abs(small - 1) <= 0.02,
-            "without the Hessian term it does not": abs(mean["theory"]["jacobian only"][0] - 1) > 0.05,
-            "noise and penalty both help": min(scores["noise"], scores["penalty"]) > scores["plain"],
-        }
+        off = {name: abs(ratios[0] - 1) for name, ratios in mean["theory"].items()}
+        gains = [mean["methods"][name]["test"] - mean["methods"]["plain"]["test"] for name in ("noise", "penalty")]
+        return [
+            at_most("relative error of what theory says noise costs", off["full"], 0.02),
+            at_least("the same without the Hessian term", off["jacobian only"], 0.05),
+            at_least("points that noise gains, and points that the penalty gains", min(gains), 0.1),
+        ]
 
     def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
         """Accuracies and sizes of Jacobians."""

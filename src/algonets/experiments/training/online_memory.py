@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algonets.experiments._report import Criterion, at_least, at_most
 from algonets.experiments.training.study import Study, entry
 from algonets.training import UORO, learn_online
 
@@ -23,8 +24,6 @@ class OnlineMemoryExperiment(Study):
     """Learn to copy bits after a delay, and to balance influences of opposite sign, while data stream.
 
     Args:
-        output: Folder for the results; by default runs/online-memory.
-        overwrite: Replace a run in the output folder.
         seeds: How many.
         delay: Steps after which a bit is asked for.
         units: Of the recurrent network.
@@ -32,16 +31,13 @@ class OnlineMemoryExperiment(Study):
         steps: Of the copy task.
         balance_steps: Of influence balancing.
         long_steps: Of one stream, during which memory is watched (first seed only).
-        trainer: Unused; the command line gives it to every experiment.
-        config: Text to keep as config.yaml in the output folder.
+        common: See the base class.
     """
 
     name = "online-memory"
 
     def __init__(
         self,
-        output: str | None = None,
-        overwrite: bool = False,
         seeds: int = 3,
         delay: int = 4,
         units: int = 16,
@@ -49,21 +45,19 @@ class OnlineMemoryExperiment(Study):
         steps: int = 10_000,
         balance_steps: int = 20_000,
         long_steps: int = 200_000,
-        trainer: dict[str, Any] | None = None,
-        config: str | None = None,
+        **common: Any,
     ):
-        super().__init__(locals())
-        self.delay, self.units, self.streams = delay, units, streams
-        self.steps, self.balance_steps, self.long_steps = steps, balance_steps, long_steps
-        self.memory: dict[str, float] = {}
+        super().__init__(**common)
+        self.keep(seeds=seeds, delay=delay, units=units, streams=streams)
+        self.keep(steps=steps, balance_steps=balance_steps, long_steps=long_steps)
 
-    def prepare(self, console: Any) -> dict[str, Any]:
+    def prepare(self) -> dict[str, Any]:
         """Run one long stream, and see what it takes."""
-        self.memory = self._long_stream()
-        console.print(f"{self.long_steps} steps: {self.memory}")
-        return {"long stream": self.memory}
+        memory = self._long_stream()
+        self.console.print(f"{self.long_steps} steps: {memory}")
+        return {"long stream": memory}
 
-    def measure(self, seed: int) -> dict[str, Any]:
+    def measure_seed(self, seed: int) -> dict[str, Any]:
         """Both tasks."""
         copy = {"uoro": self._copy(seed, True), "truncated": self._copy(seed, False)}
         balance = {"uoro": _balance(self.balance_steps, seed, None)}
@@ -123,19 +117,22 @@ class OnlineMemoryExperiment(Study):
                 early = _peak()
         return {"steps": self.long_steps, "MiB after a twentieth": early, "MiB at the end": _peak()}
 
-    def criteria(self, mean: Any) -> dict[str, bool]:
+    def criteria(self, mean: Any) -> list[Criterion]:
         """The targets."""
-        copy, balance = mean["copy"], mean["balance"]
-        start = balance["uoro"]["loss"][0]
-        return {
-            f"UORO copies: {copy['uoro'][-1]:.4f} bits, below 0.01": copy["uoro"][-1] < 0.01,
-            f"truncated to 1 it does not: {copy['truncated'][-1]:.3f} bits, above 0.9": copy["truncated"][-1] > 0.9,
-            "UORO balances the influences": balance["uoro"]["loss"][-1] < 0.01 * start,
-            "truncated to 1, 10, 100 the parameter moves the wrong way": all(
-                balance[f"truncated {n}"]["theta"][-1] > balance[f"truncated {n}"]["theta"][0] for n in TRUNCATIONS
+        copy, balance, memory = mean["copy"], mean["balance"], self.chosen["long stream"]
+        losses = balance["uoro"]["loss"]
+        thetas = [balance[f"truncated {n}"]["theta"] for n in TRUNCATIONS]
+        return [
+            at_most("bits a symbol that UORO needs to copy", copy["uoro"][-1], 0.01),
+            at_least("the same, truncated to 1", copy["truncated"][-1], 0.9),
+            at_most("balance: loss of UORO, in parts of its first", losses[-1] / losses[0], 0.01),
+            at_least(
+                "balance: how far the parameter moves the wrong way, truncated to 1, 10 and 100",
+                min(theta[-1] - theta[0] for theta in thetas),
+                0.01,
             ),
-            "memory stays flat (2 MiB)": self.memory["MiB at the end"] - self.memory["MiB after a twentieth"] <= 2,
-        }
+            at_most("MiB that the long stream adds", memory["MiB at the end"] - memory["MiB after a twentieth"], 2.0),
+        ]
 
     def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
         """Ends of both tasks."""

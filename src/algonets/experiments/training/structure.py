@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algonets.experiments._report import Criterion, at_most
 from algonets.experiments.training.samples import accuracy, batches, load_samples
 from algonets.experiments.training.study import Study, entry
 from algonets.training import L0Linear, SelfSimilarity, description_length, round_weights
@@ -43,9 +44,6 @@ class StructureExperiment(Study):
 
     Args:
         data: ``digits`` come with scikit-learn; ``mnist`` is read from the data directory or downloaded.
-        data_dir: Folder of the datasets; by default $ALGONETS_DATA, else the user's cache.
-        output: Folder for the results; by default runs/structure.
-        overwrite: Replace a run in the output folder.
         seeds: How many.
         size: Training images.
         epochs: Passes over the data.
@@ -53,8 +51,7 @@ class StructureExperiment(Study):
         depth: Layers that may be alike.
         strength: Of the self-similarity prior.
         gates: Strength of the L0 penalty, per weight and image.
-        trainer: Unused; the command line gives it to every experiment.
-        config: Text to keep as config.yaml in the output folder.
+        common: See the base class.
     """
 
     name = "structure"
@@ -62,9 +59,6 @@ class StructureExperiment(Study):
     def __init__(
         self,
         data: Literal["digits", "mnist"] = "digits",
-        data_dir: str | None = None,
-        output: str | None = None,
-        overwrite: bool = False,
         seeds: int = 3,
         size: int = 1437,
         epochs: int = 60,
@@ -72,14 +66,14 @@ class StructureExperiment(Study):
         depth: int = 8,
         strength: float = 0.3,
         gates: float = 0.3,
-        trainer: dict[str, Any] | None = None,
-        config: str | None = None,
+        **common: Any,
     ):
-        super().__init__(locals())
-        self.epochs, self.width, self.depth, self.strength, self.gates = epochs, width, depth, strength, gates
-        self.samples = load_samples(data, data_dir, size)
+        super().__init__(**common)
+        self.keep(data=data, seeds=seeds, size=size, epochs=epochs, width=width, depth=depth)
+        self.keep(strength=strength, gates=gates)
+        self.samples = load_samples(data, self.data_dir, size)
 
-    def measure(self, seed: int) -> dict[str, Any]:
+    def measure_seed(self, seed: int) -> dict[str, Any]:
         """Train each kind."""
         found = {}
         for name in TITLES:
@@ -158,13 +152,15 @@ class StructureExperiment(Study):
             for gate, old in zip(gates, before, strict=True):
                 gate.copy_(old)
 
-    def criteria(self, mean: Any) -> dict[str, bool]:
+    def criteria(self, mean: Any) -> list[Criterion]:
         """Shorter, and as good."""
         free, similar = mean["free"], mean["similar"]
-        return {
-            "the self-similar network takes fewer bits": similar["kbit"] < 0.7 * free["kbit"],
-            "at the same accuracy (1 point)": similar["rounded"] >= free["rounded"] - 1.0,
-        }
+        return [
+            at_most(
+                "bits of the self-similar network, in parts of the free one's", similar["kbit"] / free["kbit"], 0.7
+            ),
+            at_most("points that it loses", free["rounded"] - similar["rounded"], 1.0),
+        ]
 
     def rows(self, mean: Any, deviation: Any) -> tuple[list[str], list[list[str]]]:
         """Accuracy and bits."""
