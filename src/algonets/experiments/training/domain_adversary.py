@@ -131,6 +131,7 @@ class DomainAdversaryExperiment(Study):
         adversary = DomainAdversary(model.head.in_features, 32)
         annealing = Annealing(adversary, GradientReversal, RampSchedule(strength))
         optimizer = torch.optim.Adam([*model.parameters(), *adversary.parameters()], rate)
+        slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, self.steps)  # else the game swings to the end
         x, y = (domains.target_x, domains.target_y) if way == "target" else (domains.x, domains.y)
         for step in range(self.steps):
             annealing.set(step / self.steps)
@@ -143,6 +144,7 @@ class DomainAdversaryExperiment(Study):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            slower.step()
         return model
 
     def criteria(self, mean: Any) -> list[Criterion]:
