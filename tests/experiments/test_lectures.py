@@ -111,6 +111,12 @@ def test_the_command_line(tmp_path, capsys):
         ("style", {"structure": -2.0}, "--structure must be positive"),
         ("texture", {"filters": "nothing.pth"}, "--filters must be 'random' or the file of a VGG"),
         ("game", {"seed": -1}, "--seed must be at least 0"),
+        ("genes", {"folds": 1}, "--folds must be at least 2"),
+        ("sequence", {"lengths": [6, 1]}, "--lengths must be at least 2"),
+        ("generate", {"test_size": 1}, "--test_size must be at least 2"),
+        ("style", {"height": 3}, "--height must be at least 9"),
+        ("texture", {"side": 8}, "--side must be at least 9"),
+        ("classify", {"side": 3}, "--side must be at least 4"),
     ],
 )
 def test_bad_options(name, options, words, tmp_path):

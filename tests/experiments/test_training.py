@@ -21,6 +21,7 @@ from algonets.experiments.training import (
 from algonets.experiments.training.domain_adversary import change_background, moons
 from algonets.experiments.training.newton_tasks import EditTask, PathTask, SortTask, VectorTask, train
 from algonets.experiments.training.online_memory import bit_stream, influence
+from algonets.experiments.training.samples import batches
 from algonets.experiments.training.study import best_setting, summarise
 from algonets.training import RTRL
 
@@ -129,6 +130,13 @@ def test_summaries():
     assert deviation == {"a": pytest.approx(math.sqrt(2)), "b": [0.0, pytest.approx(math.sqrt(2))]}
     assert summarise([{"a": 1.0}])[1] == {"a": 0.0}
     assert best_setting(lambda x, _: float("nan") if x == 1 else x, [(1,), (3,), (2,)]) == (2,)
+
+
+def test_batches_show_each_example_once():
+    generator = torch.Generator().manual_seed(0)
+    assert sorted(torch.cat(batches(6, 3, generator)).tolist()) == list(range(6))
+    assert [len(chosen) for chosen in batches(7, 3, generator)] == [3, 3]
+    assert [len(chosen) for chosen in batches(2, 3, generator)] == [2], "few examples are learnt from, too"
 
 
 def test_moons_and_backgrounds():

@@ -26,6 +26,7 @@ from algonets.nets import (
     PathResNet,
     Perceptron,
     PolicyValueNet,
+    Recurrent,
     ResNet,
     RNNCell,
     SegNet,
@@ -55,6 +56,7 @@ SMALL = [
     (lambda: RNNCell(3, 4), [(3,)]),
     (lambda: GRUCell(3, 4), [(3,)]),
     (lambda: LSTMCell(3, 4, peephole=True), [(3,)]),
+    (lambda: Recurrent(LSTMCell(3, 4, peephole=True)), [(5, 3)]),
     (lambda: ConvLSTM(2, (3, 4), 3), [(4, 2, 5, 6)]),
     (lambda: DCGAN((2, 8, 12), 3, 4), [(3,)]),
     (lambda: UpConvNet(3, 4, 2, (2, 8, 16), 4), [(3,), (4,), (2,)]),
@@ -181,11 +183,34 @@ def test_segnet_puts_maxima_back_where_they_were():
     assert set(seen["x"].flatten().nonzero().flatten().tolist()) <= set(where.flatten().tolist())
 
 
+def vqa(words):
+    return VqaNet(5, 2)(words, torch.zeros(1, 3, 32, 32))
+
+
 @pytest.mark.parametrize(
     ("build", "error", "words"),
     [
         (lambda: MLP((3,)), ValueError, ["MLP(sizes)", "(3,)"]),
-        (lambda: MLP((3, 0)), ValueError, ["MLP(sizes)", "at least 1", "got 0"]),
+        (lambda: MLP((3, 0)), ValueError, ["MLP(sizes)", "at least 1", "(3, 0)"]),
+        (lambda: MLP(3), TypeError, ["MLP(sizes)", "tuple of integers", "int"]),
+        (lambda: MLP((3, 1.5)), TypeError, ["MLP(sizes)", "tuple of integers", "float"]),
+        (lambda: LeNet("mnist"), TypeError, ["LeNet(image_shape)", "tuple of integers", "str"]),
+        (lambda: LeNet()(torch.zeros(1, 1, 28, 28).byte()), TypeError, ["LeNet(images)", "floating-point"]),
+        (lambda: ResNet()(torch.zeros(1, 3, 9, 9).byte()), TypeError, ["ResNet(images)", "floating-point"]),
+        (lambda: MLP((3, 2))(torch.zeros(3).long()), TypeError, ["MLP(inputs)", "floating-point"]),
+        (lambda: Autoencoder((4, 2), "softplus"), ValueError, ["Autoencoder(activation)", "relu", "'softplus'"]),
+        (lambda: Autoencoder((4, 2), noise="much"), ValueError, ["Autoencoder(noise)", "[0, 1)"]),
+        (lambda: SmallCnn((1, 8, 8), 2, dropout=None), ValueError, ["SmallCnn(dropout)", "[0, 1)"]),
+        (lambda: PolicyValueNet(2, (1.5, 3), 9), TypeError, ["PolicyValueNet(board)", "integers"]),
+        (lambda: FilterBank(seed=1.5), TypeError, ["FilterBank(seed)", "integer"]),
+        (lambda: ConvLSTM(kernel_size="5"), TypeError, ["ConvLSTM(kernel_size)", "integer"]),
+        (lambda: ConvAutoencoder()(torch.zeros(1, 1, 32, 28)), ValueError, ["ConvAutoencoder(images)", "1, 28, 28"]),
+        (lambda: DCGAN().judge(torch.zeros(1, 1, 32, 28)), ValueError, ["DCGAN.judge(images)", "1, 28, 28"]),
+        (lambda: GRUCell(2, 3)(torch.zeros(5, 2), torch.zeros(5, 4)), ValueError, ["GRUCell(state)", "(*batch, 3)"]),
+        (lambda: LSTMCell(2, 3)(torch.zeros(2), torch.zeros(2, 3)), TypeError, ["LSTMCell(state)", "pair (h, c)"]),
+        (lambda: UpConvNet(3)(torch.eye(3), torch.zeros(4, 2)), ValueError, ["UpConvNet(view", "the batch (3,)"]),
+        (lambda: vqa(torch.tensor([[5]])), ValueError, ["VqaNet(words)", "from 0 to 4"]),
+        (lambda: vqa(torch.rand(1, 3)), TypeError, ["VqaNet(words)", "integers"]),
         (lambda: MLP((3, 2), "softplus"), ValueError, ["MLP(activation)", "relu", "'softplus'"]),
         (lambda: MLP((3, 2))(torch.zeros(2, 4)), ValueError, ["MLP(inputs)", "(*batch, 3)", "(2, 4)"]),
         (lambda: Perceptron(0), ValueError, ["Perceptron(inputs)", "got 0"]),
@@ -205,9 +230,9 @@ def test_segnet_puts_maxima_back_where_they_were():
         (lambda: UNet(levels=3)(torch.zeros(1, 3, 7, 9)), ValueError, ["UNet(images)", "at least 8"]),
         (lambda: SegNet(width=1.5), TypeError, ["SegNet(width)", "float"]),
         (lambda: RNNCell(3, 0), ValueError, ["RNNCell(hidden)"]),
-        (lambda: nets.Recurrent(torch.nn.RNNCell(2, 2)), TypeError, ["Recurrent(cell)", "RNNCell"]),
-        (lambda: nets.Recurrent(RNNCell(2, 2))(torch.zeros(3, 3)), ValueError, ["(*batch, T, 2)"]),
-        (lambda: nets.Recurrent(RNNCell(2, 2)).trace(torch.zeros(0, 2)), ValueError, ["at least one step"]),
+        (lambda: Recurrent(torch.nn.RNNCell(2, 2)), TypeError, ["Recurrent(cell)", "RNNCell"]),
+        (lambda: Recurrent(RNNCell(2, 2))(torch.zeros(3, 3)), ValueError, ["(*batch, T, 2)"]),
+        (lambda: Recurrent(RNNCell(2, 2)).trace(torch.zeros(0, 2)), ValueError, ["at least one step"]),
         (lambda: ConvLSTM(kernel_size=4), ValueError, ["ConvLSTM(kernel_size)", "odd", "4"]),
         (lambda: ConvLSTM()(torch.zeros(2, 0, 1, 5, 5)), ValueError, ["T at least 1"]),
         (lambda: DCGAN((1, 9, 8)), ValueError, ["DCGAN(image_shape)", "multiples of 4"]),
@@ -235,9 +260,16 @@ def test_files_that_are_no_checkpoints(tmp_path):
     path.write_bytes(b"not one")
     with pytest.raises(ValueError, match="must be a safetensors file"):
         load_net(path)
-    for header in ({}, {"class": "load_net", "settings": "{}"}, {"class": "Net", "settings": "x"}):
+    for header in (
+        {},
+        {"class": "load_net", "settings": "{}"},
+        {"class": "Net", "settings": "x"},
+        {"class": "MLP"},
+        {"class": "MLP", "settings": '{"sizes": [2, 3]}'},
+        {"class": "MLP", "settings": '{"size": [2, 3]}'},
+    ):
         safetensors.save_file({"w": torch.zeros(2)}, path, header)
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"load_net\(path\) must be written by save_net"):
             load_net(path)
     with pytest.raises(FileNotFoundError):
         load_net(tmp_path / "none.safetensors")

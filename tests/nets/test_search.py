@@ -89,3 +89,30 @@ def test_no_states_and_finished_games():
     for options in ({"simulations": 0}, {"exploration": 0.0}, {"noise": 1.0}, {"concentration": -1.0}):
         with pytest.raises(ValueError, match=next(iter(options))):
             TreeSearch(Nim(), blind, **options)
+
+
+class NoMoves(Nim):
+    def allowed(self, heap):
+        return []
+
+
+class UnknownMoves(Nim):
+    def allowed(self, heap):
+        return [3]
+
+
+@pytest.mark.parametrize(
+    ("game", "network", "error", "words"),
+    [
+        ("chess", blind, TypeError, r"TreeSearch\(game\) must have moves, start"),
+        (Nim(), None, TypeError, r"TreeSearch\(network\) must be callable"),
+        (Nim(), lambda b: (torch.zeros(len(b), 2), torch.zeros(len(b))), ValueError, r"\(1, 3\) and values \(1,\)"),
+        (Nim(), lambda b: (torch.zeros(len(b), 3), torch.zeros(len(b), 1)), ValueError, r"\(1, 3\) and values \(1,\)"),
+        (Nim(), lambda b: (torch.full((len(b), 3), torch.nan), torch.zeros(len(b))), ValueError, "finite"),
+        (NoMoves(), blind, ValueError, r"allowed\(state\) must give moves from 0 to 2, at least one"),
+        (UnknownMoves(), blind, ValueError, r"allowed\(state\) must give moves from 0 to 2"),
+    ],
+)
+def test_games_and_networks_that_do_not_fit(game, network, error, words):
+    with pytest.raises(error, match=words):
+        TreeSearch(game, network)([5])

@@ -6,7 +6,7 @@ from torch import nn
 
 from algonets._core.errors import require
 
-__all__ = ["Activation", "make_activation"]
+__all__ = ["Activation", "check_activation", "make_activation"]
 
 Activation = Literal["identity", "relu", "leaky_relu", "tanh", "sigmoid", "elu"]
 """What follows a layer."""
@@ -21,7 +21,12 @@ _KINDS: dict[str, type[nn.Module]] = {
 }
 
 
+def check_activation(call: str, name: Activation) -> Activation:
+    """Require one of the names."""
+    require(name in _KINDS, call, f"must be one of {', '.join(_KINDS)}", name)
+    return name
+
+
 def make_activation(call: str, name: Activation) -> nn.Module:
     """Return the module of a name, or say which names there are."""
-    require(name in _KINDS, call, f"must be one of {', '.join(_KINDS)}", name)
-    return _KINDS[name]()
+    return _KINDS[check_activation(call, name)]()

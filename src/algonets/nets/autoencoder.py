@@ -1,5 +1,7 @@
 """Autoencoders of linear layers: linear, deep, sparse, denoising, pretrained layer by layer."""
 
+import math
+import numbers
 from itertools import pairwise
 from typing import final
 
@@ -8,8 +10,8 @@ from torch import Tensor, nn
 
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
-from algonets.nets.activations import Activation, make_activation
-from algonets.nets.net import Net, check_fraction, check_last
+from algonets.nets.activations import Activation, check_activation, make_activation
+from algonets.nets.net import Net, check_fraction, check_last, check_sizes
 
 __all__ = ["Autoencoder"]
 
@@ -54,12 +56,12 @@ class Autoencoder(Net):
         sparsity: float = 0.0,
     ):
         super().__init__()
-        require(len(sizes) >= 2, "Autoencoder(sizes)", "must be at least an input and a code size", sizes)
-        self.sizes = tuple(check_at_least("Autoencoder(sizes)", size, 1) for size in sizes)
-        self.activation: Activation = activation
-        self.code_activation: Activation = code_activation
+        self.sizes = check_sizes("Autoencoder(sizes)", sizes, 2)
+        self.activation: Activation = check_activation("Autoencoder(activation)", activation)
+        self.code_activation: Activation = check_activation("Autoencoder(code_activation)", code_activation)
         self.noise = check_fraction("Autoencoder(noise)", noise)
-        require(sparsity >= 0, "Autoencoder(sparsity)", "must be at least 0", sparsity)
+        good = isinstance(sparsity, numbers.Real) and 0 <= sparsity < math.inf
+        require(good, "Autoencoder(sparsity)", "must be a finite number, at least 0", sparsity)
         self.sparsity = sparsity
         self.encoder = _chain(self.sizes, activation, code_activation)
         self.decoder = _chain(self.sizes[::-1], activation, "identity")

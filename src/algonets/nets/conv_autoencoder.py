@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from algonets._core.checks import check_at_least
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_image_shape, check_images, check_last
+from algonets.nets.net import Net, check_image_shape, check_last, check_trailing
 
 __all__ = ["ConvAutoencoder"]
 
@@ -58,7 +58,7 @@ class ConvAutoencoder(Net):
 
     def encode(self, images: Tensor) -> Tensor:
         """Return codes ``(*batch, code)``."""
-        check_images("ConvAutoencoder(images)", images, self.image_shape[0], 4)
+        check_trailing("ConvAutoencoder(images)", images, self.image_shape)
         return unflatten_batch(self.encoder(flatten_batch(images, 3)), images.shape[:-3])
 
     def decode(self, code: Tensor) -> Tensor:

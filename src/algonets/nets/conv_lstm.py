@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net
+from algonets.nets.net import Net, check_sizes
 
 __all__ = ["ConvLSTM"]
 
@@ -40,9 +40,9 @@ class ConvLSTM(Net):
     def __init__(self, channels: int = 1, hidden: tuple[int, ...] = (16,), kernel_size: int = 5):
         super().__init__()
         self.channels = check_at_least("ConvLSTM(channels)", channels, 1)
-        require(len(hidden) >= 1, "ConvLSTM(hidden)", "must name at least one layer", hidden)
-        self.hidden = tuple(check_at_least("ConvLSTM(hidden)", size, 1) for size in hidden)
-        require(kernel_size >= 1 and kernel_size % 2 == 1, "ConvLSTM(kernel_size)", "must be odd", kernel_size)
+        self.hidden = check_sizes("ConvLSTM(hidden)", hidden)
+        check_at_least("ConvLSTM(kernel_size)", kernel_size, 1)
+        require(kernel_size % 2 == 1, "ConvLSTM(kernel_size)", "must be odd", kernel_size)
         self.kernel_size = kernel_size
         inputs = (channels, *self.hidden[:-1])
         self.gates = nn.ModuleList(

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from algonets._core.checks import check_at_least
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_image_shape, check_images, check_last
+from algonets.nets.net import Net, check_image_shape, check_last, check_trailing
 
 __all__ = ["DCGAN"]
 
@@ -75,7 +75,7 @@ class DCGAN(Net):
 
     def judge(self, images: Tensor) -> Tensor:
         """Return logits ``(*batch)``, high for real: images ``(*batch, channels, H, W)`` in [-1, 1]."""
-        check_images("DCGAN.judge(images)", images, self.image_shape[0], 4)
+        check_trailing("DCGAN.judge(images)", images, self.image_shape)
         return unflatten_batch(self.discriminator(flatten_batch(images, 3)).squeeze(-1), images.shape[:-3])
 
     def losses(self, images: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from algonets._core.checks import check_at_least
-from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_image_shape
+from algonets.nets.net import Net, check_image_shape, check_trailing
 
 __all__ = ["DigitRanker"]
 
@@ -56,7 +55,6 @@ class DigitRanker(Net):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Score images: ``(*batch, channels, H, W)`` to ``(*batch)``."""
-        rule = f"must have shape (*batch, {', '.join(map(str, self.image_shape))})"
-        require(tuple(images.shape[-3:]) == self.image_shape, "DigitRanker(images)", rule, images)
+        check_trailing("DigitRanker(images)", images, self.image_shape)
         scores = self.scorer(self.features(flatten_batch(images, 3)))
         return unflatten_batch(scores.squeeze(-1), images.shape[:-3])

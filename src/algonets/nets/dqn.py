@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net
+from algonets.nets.net import Net, check_sizes, check_trailing
 
 __all__ = ["DQN"]
 
@@ -35,9 +35,8 @@ class DQN(Net):
 
     def __init__(self, observation: tuple[int, ...], actions: int, width: int = 64):
         super().__init__()
-        good = len(observation) in (1, 3) and min(observation) >= 1
-        require(good, "DQN(observation)", "must be (n,) or (channels, H, W)", observation)
-        self.observation = tuple(int(size) for size in observation)
+        self.observation = check_sizes("DQN(observation)", observation)
+        require(len(observation) in (1, 3), "DQN(observation)", "must be (n,) or (channels, H, W)", observation)
         self.actions = check_at_least("DQN(actions)", actions, 1)
         self.width = check_at_least("DQN(width)", width, 1)
         eye: list[nn.Module] = []
@@ -55,7 +54,5 @@ class DQN(Net):
     def forward(self, observations: Tensor) -> Tensor:
         """Return the worth of each action."""
         dims = len(self.observation)
-        good = observations.ndim >= dims and tuple(observations.shape[-dims:]) == self.observation
-        rule = f"must have shape (*batch, {', '.join(map(str, self.observation))})"
-        require(good, "DQN(observations)", rule, observations)
+        check_trailing("DQN(observations)", observations, self.observation)
         return unflatten_batch(self.layers(flatten_batch(observations, dims)), observations.shape[:-dims])

@@ -21,7 +21,8 @@ def record(network: nn.Module, layers: Sequence[str] | None = None) -> Iterator[
 
     Yields:
         A dictionary that fills with each call of the network: name to the last result of that layer, as it is (its
-        graph included, so a loss on it trains the input).
+        graph included, so a loss on it trains the input). A layer after it that works in place, such as
+        ``ReLU(inplace=True)`` in torchvision's VGG, changes what is seen.
 
     Raises:
         ValueError: If a name is unknown; the message lists some that are.

@@ -9,7 +9,7 @@ from torch.nn import functional
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch
-from algonets.nets.net import Net, check_images
+from algonets.nets.net import Net, check_images, check_sizes
 
 __all__ = ["FilterBank"]
 
@@ -39,7 +39,9 @@ class FilterBank(Net):
         super().__init__()
         self.channels = check_at_least("FilterBank(channels)", channels, 1)
         self.width = check_at_least("FilterBank(width)", width, 1)
-        require(len(sizes) >= 1 and all(s >= 3 and s % 2 for s in sizes), "FilterBank(sizes)", "must be odd", sizes)
+        sizes = check_sizes("FilterBank(sizes)", sizes, least=3)
+        require(all(size % 2 for size in sizes), "FilterBank(sizes)", "must be odd", sizes)
+        check_at_least("FilterBank(seed)", seed, 0)
         self.sizes, self.seed = tuple(sizes), seed
         generator = torch.Generator().manual_seed(seed)
         for size in self.sizes:

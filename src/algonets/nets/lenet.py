@@ -5,9 +5,8 @@ from typing import final
 from torch import Tensor, nn
 
 from algonets._core.checks import check_at_least
-from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_image_shape
+from algonets.nets.net import Net, check_image_shape, check_trailing
 
 __all__ = ["LeNet"]
 
@@ -56,7 +55,6 @@ class LeNet(Net):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score classes: ``(*batch, channels, H, W)`` to ``(*batch, num_classes)``."""
-        rule = f"must have shape (*batch, {', '.join(map(str, self.image_shape))})"
-        require(tuple(images.shape[-3:]) == self.image_shape, "LeNet(images)", rule, images)
+        check_trailing("LeNet(images)", images, self.image_shape)
         scores = self.classifier(self.features(flatten_batch(images, 3)))
         return unflatten_batch(scores, images.shape[:-3])

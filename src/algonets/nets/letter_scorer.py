@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from algonets._core.checks import check_at_least
-from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_image_shape
+from algonets.nets.net import Net, check_fraction, check_image_shape, check_trailing
 
 __all__ = ["LetterScorer"]
 
@@ -36,9 +35,9 @@ class LetterScorer(Net):
         super().__init__()
         self.image_shape = check_image_shape("LetterScorer(image_shape)", image_shape, 4)
         channels, height, breadth = self.image_shape
-        require(0 <= dropout < 1, "LetterScorer(dropout)", "must be in [0, 1)", dropout)
+        self.dropout = check_fraction("LetterScorer(dropout)", dropout)
         self.num_classes = check_at_least("LetterScorer(num_classes)", num_classes, 1)
-        self.width, self.dropout = check_at_least("LetterScorer(width)", width, 1), dropout
+        self.width = check_at_least("LetterScorer(width)", width, 1)
         wide = 2 * width
         self.features = nn.Sequential(
             *_convolution(channels, width),
@@ -63,8 +62,7 @@ class LetterScorer(Net):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Score letters: ``(*batch, channels, H, W)`` to ``(*batch, num_classes)``."""
-        rule = f"must have shape (*batch, {', '.join(map(str, self.image_shape))})"
-        require(tuple(images.shape[-3:]) == self.image_shape, "LetterScorer(images)", rule, images)
+        check_trailing("LetterScorer(images)", images, self.image_shape)
         scores = self.classifier(self.features(flatten_batch(images, 3)))
         return unflatten_batch(scores, images.shape[:-3])
 

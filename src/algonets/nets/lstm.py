@@ -5,6 +5,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from algonets._core.errors import reject_type
 from algonets.nets.recurrent import AbstractCell
 
 __all__ = ["LSTMCell"]
@@ -43,6 +44,12 @@ class LSTMCell(AbstractCell):
         """Return zeros for ``h`` and ``c``."""
         zeros = super().start(inputs)
         return zeros, zeros
+
+    def check_state(self, state: Any) -> Any:
+        """Require ``(h, c)``, each ``(*batch, hidden)``."""
+        if not isinstance(state, tuple | list) or len(state) != 2:
+            reject_type("LSTMCell(state)", "must be a pair (h, c)", state)
+        return tuple(super(LSTMCell, self).check_state(part) for part in state)
 
     def output(self, state: Any) -> Tensor:
         """Return ``h``."""

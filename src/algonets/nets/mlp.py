@@ -5,10 +5,8 @@ from typing import final
 
 from torch import Tensor, nn
 
-from algonets._core.checks import check_at_least
-from algonets._core.errors import require
 from algonets.nets.activations import Activation, make_activation
-from algonets.nets.net import Net, check_last
+from algonets.nets.net import Net, check_last, check_sizes
 
 __all__ = ["MLP"]
 
@@ -36,8 +34,7 @@ class MLP(Net):
 
     def __init__(self, sizes: tuple[int, ...], activation: Activation = "relu"):
         super().__init__()
-        require(len(sizes) >= 2, "MLP(sizes)", "must be at least an input and an output size", sizes)
-        self.sizes = tuple(check_at_least("MLP(sizes)", size, 1) for size in sizes)
+        self.sizes = check_sizes("MLP(sizes)", sizes, 2)
         self.activation: Activation = activation
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(self.sizes):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from algonets._core.checks import check_at_least
 from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net
+from algonets.nets.net import Net, check_sizes, check_trailing
 
 __all__ = ["PolicyValueNet"]
 
@@ -38,7 +38,8 @@ class PolicyValueNet(Net):
     def __init__(self, planes: int, board: tuple[int, int], moves: int, width: int = 32, depth: int = 2):
         super().__init__()
         self.planes = check_at_least("PolicyValueNet(planes)", planes, 1)
-        require(len(board) == 2 and min(board) >= 1, "PolicyValueNet(board)", "must be (rows, columns)", board)
+        sizes = check_sizes("PolicyValueNet(board)", board)
+        require(len(sizes) == 2, "PolicyValueNet(board)", "must be (rows, columns)", board)
         self.board = (int(board[0]), int(board[1]))
         self.moves = check_at_least("PolicyValueNet(moves)", moves, 1)
         self.width = check_at_least("PolicyValueNet(width)", width, 1)
@@ -53,9 +54,7 @@ class PolicyValueNet(Net):
 
     def forward(self, boards: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and values."""
-        shape = (self.planes, *self.board)
-        rule = f"must have shape (*batch, {', '.join(map(str, shape))})"
-        require(tuple(boards.shape[-3:]) == shape, "PolicyValueNet(boards)", rule, boards)
+        check_trailing("PolicyValueNet(boards)", boards, (self.planes, *self.board))
         hidden = self.trunk(flatten_batch(boards, 3))
         batch = boards.shape[:-3]
         return unflatten_batch(self.policy(hidden), batch), unflatten_batch(self.value(hidden).squeeze(-1), batch)

@@ -6,7 +6,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from algonets._core.checks import check_at_least
+from algonets._core.checks import check_at_least, check_floating
 from algonets._core.errors import require
 from algonets.nets.net import Net, check_last
 
@@ -49,7 +49,11 @@ class AbstractCell(Net):
     def forward(self, inputs: Tensor, state: Any = None) -> Any:
         """One step: inputs ``(*batch, inputs)`` and a state to the next state."""
         check_last(f"{type(self).__name__}(inputs)", inputs, self.inputs)
-        return self.gates(inputs, self.start(inputs) if state is None else state)["state"]
+        return self.gates(inputs, self.start(inputs) if state is None else self.check_state(state))["state"]
+
+    def check_state(self, state: Any) -> Any:
+        """Require a state ``(*batch, hidden)``."""
+        return check_last(f"{type(self).__name__}(state)", state, self.hidden)
 
     def _from_input(self, inputs: Tensor) -> Tensor:
         return inputs @ self.weight_ih.mT + self.bias_ih
@@ -59,7 +63,7 @@ class AbstractCell(Net):
 
 
 @final
-class Recurrent(nn.Module):
+class Recurrent(Net):
     """Run a cell over a sequence, ``s_t = cell(x_t, s_{t-1})``.
 
     Args:
@@ -105,8 +109,6 @@ class Recurrent(nn.Module):
         return {name: torch.stack([step[name] for step in steps], -2) for name in steps[0]}
 
     def _check(self, inputs: Tensor) -> None:
+        check_floating("Recurrent(inputs)", inputs)
         good = inputs.ndim >= 2 and inputs.shape[-1] == self.cell.inputs
         require(good, "Recurrent(inputs)", f"must have shape (*batch, T, {self.cell.inputs})", inputs)
-
-    def __repr__(self) -> str:
-        return f"Recurrent({self.cell!r})"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from algonets._core.checks import check_at_least, check_positive
-from algonets._core.errors import require
+from algonets._core.errors import reject_type, require
 from algonets.nets.net import check_fraction
 
 __all__ = ["Found", "Game", "TreeSearch"]
@@ -94,6 +94,10 @@ class TreeSearch:
         noise: Share in [0, 1) of Dirichlet noise in the prior of the root, for self-play.
         concentration: Of that noise, positive.
 
+    Raises:
+        TypeError: If the game lacks a part, or the network cannot be called.
+        ValueError: If a number is out of range; in a search, if network or game return something else than they should.
+
     Differentiability: none.
     Cost: ``simulations`` calls of the network on a batch of as many boards as there are states, and O(depth moves) a
     simulation and state in Python.
@@ -122,6 +126,10 @@ class TreeSearch:
         noise: float = 0.0,
         concentration: float = 1.0,
     ):
+        if not isinstance(game, Game):
+            reject_type("TreeSearch(game)", "must have moves, start, allowed, play, result and encode", game)
+        if not callable(network):
+            reject_type("TreeSearch(network)", "must be callable", network)
         self.game, self.network = game, network
         self.simulations = check_at_least("TreeSearch(simulations)", simulations, 1)
         check_positive("TreeSearch(exploration)", exploration)
@@ -187,8 +195,16 @@ class TreeSearch:
         going = [i for i, leaf in enumerate(leaves) if leaf.result is None]
         if going:
             logits, judged = self.network(torch.stack([self.game.encode(leaves[i].state) for i in going]))
+            good = logits.shape == (len(going), self.game.moves) and judged.shape == (len(going),)
+            rule = f"must return logits {(len(going), self.game.moves)} and values {(len(going),)}"
+            require(good, "TreeSearch(network)", rule, [tuple(logits.shape), tuple(judged.shape)])
+            finite = bool(logits.isfinite().all() and judged.isfinite().all())
+            require(finite, "TreeSearch(network)", "must return finite numbers", "infinite ones or NaN")
             rows = logits.double().cpu().tolist()
             for i, row, value in zip(going, rows, judged.cpu().tolist(), strict=True):
+                good = bool(leaves[i].allowed) and all(0 <= move < len(row) for move in leaves[i].allowed)
+                rule = f"must give moves from 0 to {len(row) - 1}, at least one while the game goes on"
+                require(good, "TreeSearch(game).allowed(state)", rule, leaves[i].allowed)
                 kept = [row[move] for move in leaves[i].allowed]
                 top = max(kept)
                 weights = [math.exp(x - top) for x in kept]

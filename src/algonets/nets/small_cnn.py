@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from algonets._core.checks import check_at_least
-from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_image_shape
+from algonets.nets.net import Net, check_fraction, check_image_shape, check_trailing
 
 __all__ = ["SmallCnn"]
 
@@ -36,9 +35,9 @@ class SmallCnn(Net):
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int, width: int = 32, dropout: float = 0.2):
         super().__init__()
         self.image_shape = check_image_shape("SmallCnn(image_shape)", image_shape, 8)
-        require(0 <= dropout < 1, "SmallCnn(dropout)", "must be in [0, 1)", dropout)
+        self.dropout = check_fraction("SmallCnn(dropout)", dropout)
         channels, height, breadth = self.image_shape
-        self.width, self.dropout = check_at_least("SmallCnn(width)", width, 1), dropout
+        self.width = check_at_least("SmallCnn(width)", width, 1)
         self.num_classes = check_at_least("SmallCnn(num_classes)", num_classes, 1)
         stages = []
         for inputs, outputs in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
@@ -50,7 +49,6 @@ class SmallCnn(Net):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Score classes: ``(*batch, channels, H, W)`` to ``(*batch, num_classes)``."""
-        rule = f"must have shape (*batch, {', '.join(map(str, self.image_shape))})"
-        require(tuple(images.shape[-3:]) == self.image_shape, "SmallCnn(images)", rule, images)
+        check_trailing("SmallCnn(images)", images, self.image_shape)
         scores = self.classifier(self.features(flatten_batch(images, 3)))
         return unflatten_batch(scores, images.shape[:-3])

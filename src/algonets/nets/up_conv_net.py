@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from algonets._core.checks import check_at_least
+from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
 from algonets.nets.net import Net, check_image_shape, check_last
 
@@ -78,6 +79,9 @@ class UpConvNet(Net):
         if self.transform:
             given = view.new_zeros((*view.shape[:-1], self.transform)) if transform is None else transform
             parts.append(check_last("UpConvNet(transform)", given, self.transform))
+        for part in parts[1:]:
+            good = part.shape[:-1] == classes.shape[:-1]
+            require(good, "UpConvNet(view, transform)", f"must have the batch {tuple(classes.shape[:-1])}", part)
         flat = [flatten_batch(part, 1) for part in parts]
         joined = torch.cat([branch(part) for branch, part in zip(self.branches, flat, strict=True)], -1)
         image, mask = self.trunk(joined).split([self.image_shape[0], 1], 1)

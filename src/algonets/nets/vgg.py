@@ -5,9 +5,8 @@ from typing import final
 from torch import Tensor, nn
 
 from algonets._core.checks import check_at_least
-from algonets._core.errors import require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_images
+from algonets.nets.net import Net, check_images, check_sizes
 
 __all__ = ["VGG"]
 
@@ -41,8 +40,7 @@ class VGG(Net):
         super().__init__()
         self.channels = check_at_least("VGG(channels)", channels, 1)
         self.num_classes = check_at_least("VGG(num_classes)", num_classes, 1)
-        require(len(stages) >= 1, "VGG(stages)", "must name at least one stage", stages)
-        self.stages = tuple(check_at_least("VGG(stages)", stage, 1) for stage in stages)
+        self.stages = check_sizes("VGG(stages)", stages)
         self.width = check_at_least("VGG(width)", width, 1)
         layers: list[nn.Module] = []
         inputs = channels

@@ -5,10 +5,10 @@ from typing import Literal, final
 import torch
 from torch import Tensor, nn
 
-from algonets._core.checks import check_at_least
-from algonets._core.errors import require
+from algonets._core.checks import check_at_least, values_visible
+from algonets._core.errors import reject_type, require
 from algonets._core.shapes import flatten_batch, unflatten_batch
-from algonets.nets.net import Net, check_image_shape
+from algonets.nets.net import Net, check_image_shape, check_trailing
 
 __all__ = ["VqaNet"]
 
@@ -79,8 +79,12 @@ class VqaNet(Net):
         """Score the answers."""
         good = words.ndim >= 1 and words.shape[-1] >= 1 and words.shape[:-1] == images.shape[:-3]
         require(good, "VqaNet(words)", f"must have shape (*batch, L) for images {tuple(images.shape)}", words)
-        rule = f"must have shape (*batch, {', '.join(map(str, self.image_shape))})"
-        require(tuple(images.shape[-3:]) == self.image_shape, "VqaNet(images)", rule, images)
+        if words.is_floating_point() or words.dtype == torch.bool:
+            reject_type("VqaNet(words)", "must be integers, the numbers of words", words)
+        if values_visible(words) and words.numel():
+            known = bool(((words >= 0) & (words < self.vocabulary)).all())
+            require(known, "VqaNet(words)", f"must be from 0 to {self.vocabulary - 1}", words)
+        check_trailing("VqaNet(images)", images, self.image_shape)
         joined = self.asked(self._read(flatten_batch(words, 1)))
         if self.eye is not None:
             seen = flatten_batch(images, 3)

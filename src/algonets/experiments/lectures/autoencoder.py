@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algonets.experiments._digits import DigitData, load_digits
 from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._measures import accuracy
 from algonets.experiments._pictures import bars, mosaic, new_figure, show, tidy
 from algonets.experiments._report import Report, at_least, at_most
-from algonets.experiments.lectures._digits import DigitData, load_digits
 from algonets.nets import Autoencoder
 
 __all__ = ["AutoencoderExperiment"]

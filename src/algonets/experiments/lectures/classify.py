@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from algonets.data import Cifar10
+from algonets.experiments import _options
+from algonets.experiments._digits import Images, load_digits
 from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._measures import accuracy
 from algonets.experiments._pictures import COLOURS, lines, mosaic, new_figure, show, tidy
 from algonets.experiments._report import Report, at_least
-from algonets.experiments.lectures._digits import Images, load_digits
 from algonets.nets import VGG, ResNet
 
 __all__ = ["ClassifyExperiment"]
@@ -51,6 +52,7 @@ class ClassifyExperiment(AbstractExperiment):
         super().__init__(**common)
         self.keep(data=data, blocks=[1, 3, 9] if blocks is None else blocks, steps=steps, batch_size=batch_size)
         self.keep(width=width, side=side, train_size=train_size, test_size=test_size)
+        _options.at_least(4, side=side)
 
     def measure(self) -> Report:
         """Train both kinds at each depth."""

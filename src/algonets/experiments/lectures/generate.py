@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algonets.experiments import _options
+from algonets.experiments._digits import DigitData, Images, load_digits
 from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._learner import Learner
 from algonets.experiments._measures import accuracy, frechet_distance
 from algonets.experiments._pictures import GREY, mosaic, new_figure, show, tidy
 from algonets.experiments._report import Report, at_least, at_most
-from algonets.experiments.lectures._digits import DigitData, Images, load_digits
 from algonets.nets import DCGAN, LeNet, VariationalAutoencoder
 from algonets.nets.features import features
 
@@ -53,6 +54,7 @@ class GenerateExperiment(AbstractExperiment):
     ):
         super().__init__(**common)
         self.keep(data=data, steps=steps, batch_size=batch_size, latent=latent, width=width)
+        _options.at_least(2, train_size=train_size, test_size=test_size)
         self.keep(train_size=train_size, test_size=test_size)
 
     def measure(self) -> Report:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from algonets.data import GeneExpression
+from algonets.experiments import _options
 from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._pictures import bars, new_figure, tidy
 from algonets.experiments._report import Report, at_least
@@ -44,6 +45,7 @@ class GenesExperiment(AbstractExperiment):
         **common: Any,
     ):
         super().__init__(**common)
+        _options.at_least(2, folds=folds)
         self.keep(data=data, folds=folds, components=components, hidden=hidden, sparsity=sparsity, steps=steps)
 
     def measure(self) -> Report:

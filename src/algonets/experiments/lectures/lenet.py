@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from algonets.experiments._digits import DigitData, Images, load_digits
 from algonets.experiments._experiment import AbstractExperiment, minibatches
 from algonets.experiments._measures import accuracy
 from algonets.experiments._pictures import lines, mosaic, new_figure, show, tidy
 from algonets.experiments._report import Report, at_least
-from algonets.experiments.lectures._digits import DigitData, Images, load_digits
 from algonets.nets import MLP, LeNet
 from algonets.nets.features import features, kernels
 

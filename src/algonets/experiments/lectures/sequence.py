@@ -6,6 +6,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from algonets.experiments import _options
 from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._measures import evaluated
 from algonets.experiments._pictures import COLOURS, GREY, lines, new_figure, tidy
@@ -45,6 +46,7 @@ class SequenceExperiment(AbstractExperiment):
         super().__init__(**common)
         self.keep(lengths=[15, 30, 60] if lengths is None else lengths, hidden=hidden, steps=steps)
         self.keep(batch_size=batch_size, test_size=test_size)
+        _options.at_least(2, lengths=min(self.lengths))
 
     def measure(self) -> Report:
         """Train each kind on each length."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from algonets.experiments import _options
 from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._pictures import new_figure, show
 from algonets.experiments._report import Report, at_least
@@ -53,6 +54,7 @@ class StyleExperiment(AbstractExperiment):
         super().__init__(**common)
         self.keep(textures=["waves", "cells", "bricks"] if textures is None else textures, filters=filters)
         self.keep(height=height, width=width, steps=steps, structure=structure)
+        _options.at_least(9, height=height, width=width)
 
     def measure(self) -> Report:
         """Paint it in each manner."""

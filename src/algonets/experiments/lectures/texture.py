@@ -5,6 +5,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from algonets.experiments import _options
 from algonets.experiments._experiment import AbstractExperiment
 from algonets.experiments._pictures import new_figure, show, tidy
 from algonets.experiments._report import Report, at_least, at_most
@@ -39,6 +40,7 @@ class TextureExperiment(AbstractExperiment):
         super().__init__(**common)
         self.keep(textures=["waves", "cells", "bricks"] if textures is None else textures, filters=filters)
         self.keep(side=side, steps=steps)
+        _options.at_least(9, side=side)
 
     def measure(self) -> Report:
         """Find a picture for each texture."""

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from algonets.experiments._report import Criterion, at_least, at_most
 from algonets.experiments._training import RunError
-from algonets.experiments.training.samples import accuracy, batches, load_samples, perceptron
+from algonets.experiments.training.samples import accuracy, batches, load_samples
 from algonets.experiments.training.study import Study, entry
+from algonets.nets import MLP
 from algonets.training import (
     BayesianLinear,
     description_length,
@@ -84,7 +85,7 @@ class CompressExperiment(Study):
         return {"methods": {name: found[name] for name in TITLES}, "one shot by level": curve}
 
     def _network(self) -> nn.Sequential:
-        return perceptron(self.samples.x.shape[1], 300, 100, 10, activation=nn.ReLU)
+        return MLP((self.samples.x.shape[1], 300, 100, 10)).layers
 
     @property
     def _test(self) -> tuple[Tensor, Tensor]:

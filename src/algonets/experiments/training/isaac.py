@@ -3,12 +3,12 @@
 from typing import Any, Literal
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from algonets.experiments._report import Criterion, at_most
-from algonets.experiments.training.samples import accuracy, batches, load_samples, perceptron
+from algonets.experiments.training.samples import accuracy, batches, load_samples
 from algonets.experiments.training.study import Study, best_setting, entry
+from algonets.nets import MLP
 from algonets.training import IsaacNewton
 
 __all__ = ["IsaacExperiment"]
@@ -73,7 +73,7 @@ class IsaacExperiment(Study):
     def _train(self, name: str, rate: float, damping: float, epochs: int, seed: int) -> dict[str, Any]:
         torch.manual_seed(seed)
         data, generator = self.samples, torch.Generator().manual_seed(seed)
-        model: nn.Module = perceptron(data.x.shape[1], *[self.width] * self.depth, 10, activation=nn.ReLU)
+        model = MLP((data.x.shape[1], *[self.width] * self.depth, 10))
         if name == "isaac":
             IsaacNewton.replace(model, damping)
         kind = torch.optim.Adam if name == "adam" else torch.optim.SGD

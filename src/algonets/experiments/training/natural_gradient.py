@@ -7,8 +7,9 @@ import torch
 from torch.nn import functional
 
 from algonets.experiments._report import Criterion, at_least, at_most
-from algonets.experiments.training.samples import accuracy, load_samples, perceptron
+from algonets.experiments.training.samples import accuracy, load_samples
 from algonets.experiments.training.study import Study, best_setting, entry
+from algonets.nets import MLP
 from algonets.training import KFAC, Backtracking, CategoricalOutput, NaturalGradient
 
 __all__ = ["NaturalGradientExperiment"]
@@ -62,7 +63,7 @@ class NaturalGradientExperiment(Study):
 
     def _train(self, name: str, rate: float) -> dict[str, Any]:
         data = self.samples
-        model = perceptron(data.x.shape[1], self.width, self.width, 10)
+        model = MLP((data.x.shape[1], self.width, self.width, 10), "tanh")
         law, losses = CategoricalOutput(), []
         search = Backtracking()
 

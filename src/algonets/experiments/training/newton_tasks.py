@@ -10,10 +10,10 @@ from algonets import distributions, sort
 from algonets.data import Digits, NumberSets
 from algonets.dp import EditDistance
 from algonets.experiments.sort_digits.evaluate import ordering
-from algonets.experiments.training.samples import perceptron
 from algonets.gradients import Perturbed
 from algonets.graph import GridPath
 from algonets.losses import PermutationCrossEntropy
+from algonets.nets import MLP
 from algonets.training import NewtonLoss
 
 __all__ = ["METHODS", "MODES", "EditTask", "Outcome", "PathTask", "SortTask", "VectorTask", "train"]
@@ -63,7 +63,7 @@ class SortTask:
 
     def model(self) -> nn.Module:
         """A network with one score an image."""
-        return nn.Sequential(nn.Flatten(), perceptron(64 * self.digits, self.width, self.width, 1, activation=nn.ReLU))
+        return nn.Sequential(nn.Flatten(), MLP((64 * self.digits, self.width, self.width, 1)))
 
     def outputs(self, model: nn.Module, images: Tensor) -> Tensor:
         """Scores ``(B, n)``."""
@@ -106,7 +106,7 @@ class VectorTask:
 
     def model(self) -> nn.Module:
         """A network with one score a vector."""
-        return perceptron(self.features, 32, 1, activation=nn.ReLU)
+        return MLP((self.features, 32, 1))
 
     def outputs(self, model: nn.Module, x: Tensor) -> Tensor:
         """Scores ``(B, n)``."""
@@ -156,7 +156,7 @@ class EditTask:
 
     def model(self) -> nn.Module:
         """A network with a logit for each letter of the alphabet."""
-        return perceptron(self.features, 32, self.letters, activation=nn.ReLU)
+        return MLP((self.features, 32, self.letters))
 
     def outputs(self, model: nn.Module, x: Tensor) -> Tensor:
         """Logits ``(B, length, letters)``."""

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from algonets.experiments._report import Criterion, at_least, at_most
-from algonets.experiments.training.samples import accuracy, load_samples, perceptron
+from algonets.experiments.training.samples import accuracy, load_samples
 from algonets.experiments.training.study import Study, entry
+from algonets.nets import MLP
 from algonets.training import CategoricalOutput, jacobian_penalty, noise_penalty
 
 __all__ = ["NoiseExperiment"]
@@ -58,7 +59,7 @@ class NoiseExperiment(Study):
         found: dict[str, Any] = {}
         for name in TITLES:
             torch.manual_seed(seed)
-            model = perceptron(x.shape[1], 64, 10)
+            model = MLP((x.shape[1], 64, 10), "tanh")
             optimizer = torch.optim.Adam(model.parameters(), 0.005)
             generator = torch.Generator().manual_seed(seed)
             for _ in range(self.steps):

@@ -1,16 +1,14 @@
-"""Labelled images as flat vectors, and small networks for them."""
+"""Labelled images as flat vectors."""
 
-import itertools
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from algonets.data import Digits, Mnist
+from algonets.experiments import _measures
+from algonets.experiments._digits import DigitData, load_digits
 
-__all__ = ["Samples", "accuracy", "batches", "load_samples", "perceptron"]
-
-Source = Literal["digits", "mnist"]
+__all__ = ["Samples", "accuracy", "batches", "load_samples"]
 
 
 class Samples(NamedTuple):
@@ -22,31 +20,18 @@ class Samples(NamedTuple):
     test_y: Tensor
 
 
-def load_samples(data: Source, data_dir: str | None, size: int | None = None) -> Samples:
+def load_samples(data: DigitData, data_dir: str | None, size: int | None = None) -> Samples:
     """Read the embedded digits or MNIST; ``size`` limits the training part (the first images)."""
-    sets = (Digits(True), Digits(False)) if data == "digits" else (Mnist(True, data_dir), Mnist(False, data_dir))
-    (x, y), (test_x, test_y) = (((s.images.float() / 255).flatten(1), s.labels) for s in sets)
-    return Samples(x[:size], y[:size], test_x, test_y)
-
-
-def perceptron(*sizes: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
-    """Linear layers with activations between them."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), activation()]
-    return nn.Sequential(*layers[:-1])
+    train, test = load_digits(data, True, data_dir, size), load_digits(data, False, data_dir)
+    return Samples(train.images.flatten(1), train.labels, test.images.flatten(1), test.labels)
 
 
 def batches(count: int, size: int, generator: torch.Generator) -> list[Tensor]:
-    """The indices of an epoch in random order; what is left over is dropped."""
-    order = torch.randperm(count, generator=generator)
+    """The indices of an epoch in random order; what is left over is dropped. Below ``size`` all are one batch."""
+    order, size = torch.randperm(count, generator=generator), min(size, count)
     return list(order[: count // size * size].split(size))
 
 
 def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
     """Percent right."""
-    was = model.training
-    with torch.no_grad():
-        right = (model.eval()(x).argmax(-1) == y).float().mean().item()
-    model.train(was)
-    return 100 * right
+    return 100 * _measures.accuracy(model, x, y)
