@@ -7,76 +7,89 @@
 
 #include "circuit/count.h"
 #include "circuit/pack.h"
+#include "logic/row.h"
 
 namespace algonets {
 namespace ALGONETS_ISA {
 namespace {
 
-constexpr std::int64_t kAhead = 16;  // gates by which lines are asked for
-
 // Words of 64 samples a slot: eight fill a cache line; small programs take more at once, to spread the decoding.
 template <int W, class F> ALGONETS_INLINE void gates(const CircuitProgram& p, const CircuitProgram::Run& run, u64* slots, F f) {
-  const std::uint32_t *a = p.a.data(), *b = p.b.data(), *out = p.out.data();
+  const CircuitProgram::Gate* gate = p.gates.data();
+  constexpr std::size_t scale = W / 8;
+  const auto at = [&](std::uint32_t word) { return slots + word * scale; };
+#pragma GCC unroll 4
   for (std::int64_t g = run.begin; g < run.end; ++g) {
-    const u64 *x = slots + std::size_t(a[g]) * W, *y = slots + std::size_t(b[g]) * W;
-    u64* to = slots + std::size_t(out[g]) * W;
-    if (W == 8) {  // larger programs, whose slots are in the second-level cache
-      const std::int64_t soon = std::min(g + kAhead, run.end - 1);
-      __builtin_prefetch(slots + std::size_t(b[soon]) * W);
-      __builtin_prefetch(slots + std::size_t(out[soon]) * W, 1);
-    }
+    const u64 *x = at(gate[g].a), *y = at(gate[g].b);
+    u64* to = at(gate[g].out);
 #pragma omp simd aligned(x, y, to : 64)
     for (int k = 0; k < W; ++k) to[k] = f(x[k], y[k]);
   }
 }
 
-template <int W> void run_gates(const CircuitProgram& p, u64* slots) {
+template <int W> void run_gates(const CircuitProgram& p, u64* slots, Ahead ahead) {
+  const double share = double(ahead.lines) / double(p.gates.size());
   for (const auto& run : p.runs) {
+    ahead.ask(std::int64_t(share * double(run.end - run.begin)) + 1);
     switch (run.operation) {
       case kAnd: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & y; }); break;
-      case kAndNot: gates<W>(p, run, slots, [](u64 x, u64 y) { return ~x & y; }); break;
+      case kAndNot: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & ~y; }); break;
       case kOr: gates<W>(p, run, slots, [](u64 x, u64 y) { return x | y; }); break;
       default: gates<W>(p, run, slots, [](u64 x, u64 y) { return x ^ y; }); break;
     }
   }
 }
 
+// Counts of n <= 16 groups, (n, room), to their places in rows (samples, groups).
+inline void write_rows(const std::int32_t* counts, std::int64_t room, std::int64_t n, std::int64_t samples, std::int32_t* rows, std::int64_t groups) {
+  std::int64_t done = 0;
+#if defined(__AVX512F__)
+  alignas(64) float square[16 * 16];
+  const __mmask16 kept = __mmask16((1u << n) - 1);
+  for (; done + 16 <= samples; done += 16) {  // moves bits, whatever they mean
+    transpose16(reinterpret_cast<const float*>(counts + done), room, square, 16);
+    for (int i = 0; i < 16; ++i) _mm512_mask_storeu_ps(rows + (done + i) * groups, kept, _mm512_load_ps(square + 16 * i));
+  }
+#endif
+  for (std::int64_t k = 0; k < n; ++k)
+    for (std::int64_t i = done; i < samples; ++i) rows[i * groups + k] = counts[k * room + i];
+}
+
 template <int W> void count_groups(const CircuitProgram& p, const u64* slots, std::int64_t start, std::int64_t samples, std::int32_t* scores) {
-  bitsv planes[kPlanes];
-  alignas(64) std::int16_t counts[kPieceBits];
-  alignas(64) std::int32_t totals[kPieceBits];
+  constexpr std::int64_t kRoom = kPieceBits + 16;  // rows of a power of two would compete for the same lines of the cache
+  alignas(64) std::int32_t counts[16 * kRoom];
   const char* base = reinterpret_cast<const char*>(slots);
+  const auto count = [&](std::int64_t group, std::int64_t offset, std::int32_t* totals) {
+    std::fill(totals, totals + kPieceBits, p.base[group]);
+    const auto &plus = p.plus[group], &minus = p.minus[group];
+    const std::int64_t size = std::int64_t(std::max(plus.size(), minus.size()));
+    for (std::int64_t at = 0; at < size; at += kSegment) {
+      const std::int64_t n = std::clamp(std::int64_t(plus.size()) - at, std::int64_t(0), kSegment), m = std::clamp(std::int64_t(minus.size()) - at, std::int64_t(0), kSegment);
+      Counter counter(base + offset, W * 8, planes_of(n + m));
+      if (n) counter.add<false>(plus.data() + at, n);
+      if (m) counter.add<true>(minus.data() + at, m);
+      counter.add_to(totals);
+    }
+  };
   for (std::int64_t offset = 0; offset < W * 8; offset += ALGONETS_BYTES) {
     const std::int64_t first = start + offset * 8, have = std::min<std::int64_t>(kPieceBits, samples - first);
     if (have <= 0) break;
-    for (std::int64_t k = 0; k < p.groups; ++k) {
-      std::int32_t* to = scores + first * p.groups + k;
-      for (auto& total : totals) total = p.base[k];
-      for (int sign = 0; sign < 2; ++sign) {
-        const auto& list = sign ? p.minus[k] : p.plus[k];
-        const std::int64_t size = std::int64_t(list.size());
-        for (std::int64_t at = 0; at < size; at += kSegment) {
-          const std::int64_t n = std::min(kSegment, size - at);
-          const int used = planes_of(n);
-          count_planes(base, W * 8, offset, list.data() + at, n, planes, used);
-          std::memset(counts, 0, sizeof counts);
-          for (int q = 0; q < used; ++q) add_plane(counts, planes[q], std::int16_t(sign ? -(1 << q) : 1 << q));
-#pragma omp simd
-          for (int i = 0; i < kPieceBits; ++i) totals[i] += counts[i];
-        }
-      }
-      for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] = totals[i];
+    for (std::int64_t k = 0; k < p.groups; k += 16) {
+      const std::int64_t n = std::min<std::int64_t>(16, p.groups - k);
+      for (std::int64_t j = 0; j < n; ++j) count(k + j, offset, counts + j * kRoom);
+      write_rows(counts, kRoom, n, have, scores + first * p.groups + k, p.groups);
     }
   }
 }
 
 template <int W> void run_wide(const CircuitProgram& p, const CircuitSource& source, std::int32_t* scores, std::int64_t begin, std::int64_t end) {
   Scratch<u64> slots(p.slots * W);
+  Packer pack(source);
   std::memset(slots + p.inputs * W, 0, W * 8);
   const std::int64_t stop = std::min(end * 512, source.samples);
   for (std::int64_t start = begin * 512; start < stop; start += 64 * W) {
-    pack(source, start, W, slots.data, W);
-    run_gates<W>(p, slots.data);
+    for (std::int64_t w = 0; w < W; w += 8) pack(start + 64 * w, slots + w, W);
+    run_gates<W>(p, slots.data, pack.ahead(start + 64 * W, W / 8));
     count_groups<W>(p, slots.data, start, stop, scores);
   }
 }

@@ -17,16 +17,19 @@ struct CircuitGraph {
 CircuitGraph simplify_circuit(std::int64_t inputs, std::int64_t gates, const std::int32_t* first, const std::int32_t* second,
                               const std::uint8_t* table, std::int64_t outputs, const std::int32_t* output, bool simplify);
 
-enum CircuitOperation { kAnd, kAndNot, kOr, kXor };  // a & b, ~a & b, a | b, a ^ b
+enum CircuitOperation { kAnd, kAndNot, kOr, kXor };  // a & b, a & ~b, a | b, a ^ b
 
-// Level by level, and in a level by operation; values live in slots of 512 bits that are used again.
+// Level by level, in short runs of one operation; values live in slots of 512 bits that are used again.
 struct CircuitProgram {
   struct Run {
     int operation;
     std::int64_t begin, end;
   };
+  struct Gate {
+    std::uint32_t a, b, out;  // 8 times the slots: their first words
+  };
   std::int64_t inputs = 0, slots = 0, depth = 0, groups = 0;
-  std::vector<std::uint32_t> a, b, out;  // slots
+  std::vector<Gate> gates;
   std::vector<Run> runs;
   std::vector<std::vector<std::uint32_t>> plus, minus;  // slots that a group counts as they are, or negated
   std::vector<std::int32_t> base;                       // what a group counts anyway

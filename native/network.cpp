@@ -40,18 +40,18 @@ template <class C> void values(const NetworkCall<C>& call, int64_t begin, int64_
     const int samples = int(std::min<int64_t>(lanes, end - b));
     inverses(call, b, samples, inverse);
     load_rows(call.keys + b * plan.n, plan.n, lanes, samples, plan.n, wires.data);
-    passes_of(call).forward({&plan, 0, plan.count, wires.data, inverse, C(call.power), nullptr, nullptr, nullptr, nullptr});
+    passes_of(call).forward({&plan, 0, plan.count, wires.data, inverse, C(call.power), nullptr, nullptr, nullptr, nullptr, nullptr});
     store_rows(wires.data, plan.n, lanes, samples, plan.n, y + b * plan.n);
   }
 }
 
 template <class C> void alphas(const NetworkCall<C>& call, int64_t begin, int64_t end, C* out) {
-  Mixing<C> mixing(call, true, false);
+  Mixing<C> mixing(call, nullptr, false);
   const int64_t count = call.plan->count;
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
-    mixing.start(b, samples, {});
-    store_rows(mixing.tile(), count, mixing.lanes, samples, count, out + b * count);
+    mixing.start(b, samples);
+    store_rows(mixing.alphas(), count, mixing.lanes, samples, count, out + b * count);
   }
 }
 
@@ -78,7 +78,7 @@ void keys_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, const
     load_rows(call.keys + b * n, n, lanes, samples, n, wires.data);
     if (by_values) load_rows(by_values + b * n, n, lanes, samples, n, gradient.data);
     else std::fill(gradient.data, gradient.data + n * lanes, C(0));
-    Pass<C> forward{&plan, 0, 0, wires.data, inverse, C(call.power), nullptr, nullptr, nullptr, nullptr};
+    Pass<C> forward{&plan, 0, 0, wires.data, inverse, C(call.power), nullptr, nullptr, nullptr, nullptr, nullptr};
     for (int64_t s = 0; s + 1 < segments; ++s) {
       std::copy(wires.data, wires.data + n * lanes, saved + s * n * lanes);
       forward.c0 = s * segment;
@@ -92,7 +92,7 @@ void keys_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, const
       forward.difference = tape.data;
       law.forward(forward);
       if (by_alphas) load_rows(by_alphas + b * count + forward.c0, count, lanes, samples, forward.c1 - forward.c0, alpha_tape.data);
-      law.backward({&plan, forward.c0, forward.c1, gradient.data, inverse, C(call.power), tape.data, nullptr,
+      law.backward({&plan, forward.c0, forward.c1, gradient.data, inverse, C(call.power), tape.data, nullptr, nullptr,
                     by_alphas ? alpha_tape.data : nullptr, out.scale ? by_scale : nullptr});
     }
     store_gradient(call, b, samples, gradient.data, inverse, by_scale, out);
@@ -105,11 +105,11 @@ template <class C> void matrix_by_samples(const NetworkCall<C>& call, int64_t be
   constexpr int N = Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  Mixing<C> mixing(call, true, false);
+  Mixing<C> mixing(call, nullptr, false);
   Scratch<C> state(n * n * N);
   for (int64_t b = begin; b < end; b += N) {
     const int samples = int(std::min<int64_t>(N, end - b));
-    mixing.start(b, samples, {});
+    mixing.start(b, samples);
     std::fill(state.data, state.data + n * n * N, C(0));
     for (int64_t i = 0; i < n; ++i) store(state + (i * n + i) * N, splat<C>(1));
     samples_forward<C>(plan, {n, 0, n, true}, false, mixing.tile(), state.data, nullptr);
@@ -122,13 +122,13 @@ void matrix_gradient_by_samples(const NetworkCall<C>& call, int64_t begin, int64
   constexpr int N = Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  Mixing<C> mixing(call, true, true);
+  Mixing<C> mixing(call, nullptr, true);
   const Columns columns{n, 0, n, true};
   const int64_t size = tape_size(plan, columns) * N;
   Scratch<C> state(n * n * N), tape(size);
   for (int64_t b = begin; b < end; b += N) {
     const int samples = int(std::min<int64_t>(N, end - b));
-    mixing.start(b, samples, out);
+    mixing.start(b, samples);
     std::fill(state.data, state.data + n * n * N, C(0));
     for (int64_t i = 0; i < n; ++i) store(state + (i * n + i) * N, splat<C>(1));
     samples_forward<C>(plan, columns, false, mixing.tile(), state.data, tape.data);
@@ -143,18 +143,21 @@ void matrix_by_columns(const NetworkCall<C>& call, const NetworkRuns& runs, int6
   constexpr int W = R * Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  Mixing<C> mixing(call, false, false);
+  const NetworkGroup* groups = plan.order().groups.data();
+  Mixing<C> mixing(call, &plan.order(), false);
   Scratch<C> state(n * W);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
-    mixing.start(b, samples, {});
-    for (int s = 0; s < samples; ++s)
+    mixing.start(b, samples);
+    for (int s = 0; s < samples; ++s) {
+      const Weights<C> weights = mixing.row(s);
       for (int64_t j = 0, k = 0; j < n; j += W, ++k) {
-        identity_columns<C, W>(n, j, state.data);
         const NetworkRuns::Run* all = runs.runs.data();
-        columns_forward<C, R>(plan, all + runs.first[k], all + runs.first[k + 1], false, mixing.row(b, s), state.data, nullptr);
+        identity_columns<C, W>(n, j, state.data);
+        columns_forward<C, R>(groups, all + runs.first[k], all + runs.first[k + 1], weights, state.data, nullptr);
         store_columns<C, W>(state.data, n, n, std::min<int64_t>(W, n - j), matrix + (b + s) * n * n + j);
       }
+    }
   }
 }
 
@@ -164,19 +167,22 @@ void matrix_gradient_by_columns(const NetworkCall<C>& call, const NetworkRuns& r
   constexpr int W = R * Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  Mixing<C> mixing(call, false, true);
+  const NetworkGroup* groups = plan.order().groups.data();
+  Mixing<C> mixing(call, &plan.order(), true);
   Scratch<C> state(n * W), tape(runs.longest * W);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
-    mixing.start(b, samples, out);
-    for (int s = 0; s < samples; ++s)
+    mixing.start(b, samples);
+    for (int s = 0; s < samples; ++s) {
+      const Weights<C> weights = mixing.row(s);
       for (int64_t j = 0, k = 0; j < n; j += W, ++k) {
         const NetworkRuns::Run *first = runs.runs.data() + runs.first[k], *last = runs.runs.data() + runs.first[k + 1];
         identity_columns<C, W>(n, j, state.data);
-        columns_forward<C, R>(plan, first, last, false, mixing.row(b, s), state.data, tape.data);
+        const C* end = columns_forward<C, R>(groups, first, last, weights, state.data, tape.data);
         load_columns<C, W>(by + (b + s) * n * n + j, n, n, std::min<int64_t>(W, n - j), state.data);
-        columns_backward<C, R>(plan, first, last, false, mixing.row(b, s), state.data, tape.data, mixing.by_row(b, s, out));
+        columns_backward<C, R>(groups, first, last, weights, state.data, end, mixing.by_row(s));
       }
+    }
     mixing.finish(b, samples, out);
   }
 }
@@ -214,25 +220,28 @@ void apply(const NetworkCall<C>& call, int64_t begin, int64_t end, const C* payl
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n, size = n * columns;
   const bool tiles = by_samples(call, columns);
-  Mixing<C> mixing(call, tiles, false);
-  const NetworkRuns::Run all{0, plan.count};
+  const NetworkOrder* order = tiles ? nullptr : &plan.order(transposed);
+  Mixing<C> mixing(call, order, false);
+  const NetworkRuns::Run all{0, tiles ? 0 : int64_t(order->groups.size())};
   Scratch<C> state(tiles ? size * N : n * N);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
-    mixing.start(b, samples, {});
+    mixing.start(b, samples);
     if (tiles) {
       load_tile(payload + b * size, size, samples, size, state.data);
       samples_forward<C>(plan, {columns, 0, columns, false}, transposed, mixing.tile(), state.data, nullptr);
       store_tile(state.data, size, samples, size, out + b * size);
       continue;
     }
-    for (int s = 0; s < samples; ++s)
+    for (int s = 0; s < samples; ++s) {
+      const Weights<C> weights = mixing.row(s);
       for (int64_t j = 0; j < columns; j += N) {
         const int64_t w = std::min<int64_t>(N, columns - j), at = (b + s) * size + j;
         load_columns<C, N>(payload + at, n, columns, w, state.data);
-        columns_forward<C, 1>(plan, &all, &all + 1, transposed, mixing.row(b, s), state.data, nullptr);
+        columns_forward<C, 1>(order->groups.data(), &all, &all + 1, weights, state.data, nullptr);
         store_columns<C, N>(state.data, n, columns, w, out + at);
       }
+    }
   }
 }
 
@@ -243,13 +252,14 @@ void apply_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, cons
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n, size = n * columns;
   const bool tiles = by_samples(call, columns);
-  Mixing<C> mixing(call, tiles, true);
-  const NetworkRuns::Run all{0, plan.count};
+  const NetworkOrder* order = tiles ? nullptr : &plan.order(transposed);
+  Mixing<C> mixing(call, order, true);
+  const NetworkRuns::Run all{0, tiles ? 0 : int64_t(order->groups.size())};
   const int64_t group = tiles ? together<C>(plan, columns) : 1;
   Scratch<C> state(tiles ? size * N : n * N), gradient(tiles ? size * N : 0), tape(plan.count * group * N);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
-    mixing.start(b, samples, out);
+    mixing.start(b, samples);
     if (tiles) {
       load_tile(payload + b * size, size, samples, size, state.data);
       load_tile(by + b * size, size, samples, size, gradient.data);
@@ -260,15 +270,17 @@ void apply_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, cons
       }
       store_tile(gradient.data, size, samples, size, payload_out + b * size);
     }
-    for (int s = 0; s < (tiles ? 0 : samples); ++s)
+    for (int s = 0; s < (tiles ? 0 : samples); ++s) {
+      const Weights<C> weights = mixing.row(s);
       for (int64_t j = 0; j < columns; j += N) {
         const int64_t w = std::min<int64_t>(N, columns - j), at = (b + s) * size + j;
         load_columns<C, N>(payload + at, n, columns, w, state.data);
-        columns_forward<C, 1>(plan, &all, &all + 1, transposed, mixing.row(b, s), state.data, tape.data);
+        const C* end = columns_forward<C, 1>(order->groups.data(), &all, &all + 1, weights, state.data, tape.data);
         load_columns<C, N>(by + at, n, columns, w, state.data);
-        columns_backward<C, 1>(plan, &all, &all + 1, transposed, mixing.row(b, s), state.data, tape.data, mixing.by_row(b, s, out));
+        columns_backward<C, 1>(order->groups.data(), &all, &all + 1, weights, state.data, end, mixing.by_row(s));
         store_columns<C, N>(state.data, n, columns, w, payload_out + at);
       }
+    }
     mixing.finish(b, samples, out);
   }
 }
@@ -281,14 +293,14 @@ void cross_entropy_by_columns(const NetworkCall<C>& call, const NetworkRuns& run
   constexpr int W = R * Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const bool gradient = out.keys;
-  Mixing<C> mixing(call, false, gradient);
+  Mixing<C> mixing(call, &plan.order(), gradient);
   Scratch<C> state(plan.n * W), tape(gradient ? runs.longest * W : 0);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
-    mixing.start(b, samples, out);
+    mixing.start(b, samples);
     for (int s = 0; s < samples; ++s)
-      loss[b + s] = C(cross_entropy_sample<C, R>(plan, runs, mixing.row(b, s), target + (b + s) * plan.n, state.data,
-                                                 gradient ? tape.data : nullptr, gradient ? mixing.by_row(b, s, out) : nullptr));
+      loss[b + s] = C(cross_entropy_sample<C, R>(plan, runs, mixing.row(s), target + (b + s) * plan.n, state.data,
+                                                 gradient ? tape.data : nullptr, gradient ? mixing.by_row(s) : nullptr));
     if (gradient) mixing.finish(b, samples, out);
   }
 }

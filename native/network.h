@@ -20,11 +20,28 @@ enum NetworkLaw : int {
 // Up to so many wires the matrix is made by samples: its n * n vectors and their tape stay in L2. Above, by columns.
 constexpr std::int64_t kBySamples = 40;
 
-// Which comparators a block of columns of the permutation matrix has to pass: the others see zeros on both wires.
+// Comparators that a pass runs together, in registers: (w0, w1) and (w2, w3), then (w1, w2) and (w0, w3). Each has a slot
+// for its weight, numbered in the order of the groups; missing ones are -1: the second, or the last, or all but the
+// first (then w2 = w0 and w3 = w1).
+struct NetworkGroup {
+  std::int32_t wire[4], slot[4];
+};
+inline int members(const NetworkGroup& group) { return group.slot[2] < 0 ? 1 : 2 + (group.slot[1] >= 0) + (group.slot[3] >= 0); }
+
+// All comparators of a network in groups, in an order of execution.
+struct NetworkOrder {
+  std::vector<NetworkGroup> groups;
+  std::vector<std::int32_t> slot, at_slot;  // of a comparator, and the comparator of a slot
+
+  // Takes groups whose slots are still comparators.
+  explicit NetworkOrder(std::vector<NetworkGroup> groups);
+};
+
+// Which groups a block of columns of the permutation matrix has to pass: the others see zeros on all wires.
 struct NetworkRuns {
   struct Run { std::int64_t begin, end; };
   std::int64_t width;               // columns in a block
-  std::vector<Run> runs;            // of consecutive comparators
+  std::vector<Run> runs;            // of consecutive groups
   std::vector<std::int64_t> first;  // runs of block k: first[k] .. first[k + 1]
   std::int64_t longest;             // comparators of the longest block
 };
@@ -35,8 +52,8 @@ struct NetworkPlan {
   std::vector<std::int32_t> low, high;
   std::vector<std::int32_t> straight;  // how many comparators from c on, in its layer, have wires at stride 1
   std::vector<std::int64_t> ends;      // of the layers of disjoint comparators
-  std::vector<std::int32_t> left, right;  // to kBySamples wires: columns left[c] .. right[c] can be non-zero
-  std::int64_t spans = 0;              // sum of right - left
+  std::vector<std::int32_t> left, right;  // to kBySamples wires: columns left[c] .. right[c] of the matrix can be non-zero
+  std::int64_t spans = 0;                 // sum of right - left
 
   // Throws std::invalid_argument for a wire that does not exist or is compared with itself.
   NetworkPlan(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count);
@@ -44,12 +61,19 @@ struct NetworkPlan {
   // The plan of a network; recent ones are kept.
   static std::shared_ptr<const NetworkPlan> of(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count);
 
+  // The groups of the network, or of its transpose. Made when first wanted: they take more memory than the wiring.
+  const NetworkOrder& order(bool transposed = false) const;
   std::shared_ptr<const NetworkRuns> runs(std::int64_t width) const;
 
  private:
   mutable std::mutex guard;
+  mutable std::unique_ptr<const NetworkOrder> orders[2];
   mutable std::map<std::int64_t, std::shared_ptr<const NetworkRuns>> by_width;
 };
+
+// Groups whose slots are still comparators.
+std::vector<NetworkGroup> grouped(std::int64_t n, const std::vector<std::int32_t>& low, const std::vector<std::int32_t>& high);
+std::vector<NetworkGroup> transposed(const std::vector<NetworkGroup>& groups);
 
 template <class In> struct NetworkCall {
   const NetworkPlan* plan;

@@ -1,10 +1,12 @@
-// The alphas of a tile of samples, whether given or computed from the items, and the way back for their gradient.
+// The weights of the comparators for a tile of samples, whether given or computed from the items, and the way back for their gradient.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "columns.h"
+#include "samples.h"
 #include "values.h"
 
 namespace algonets {
@@ -54,67 +56,109 @@ void store_gradient(const NetworkCall<C>& call, int64_t b, int samples, const C*
   }
 }
 
+// The weights of the comparators: as tiles in the order of the comparators, or a row for each sample by slots.
 template <class C> class Mixing {
  public:
   const NetworkCall<C>& call;
   const NetworkPlan& plan;
   const int lanes;
 
-  // `tiles`: alphas are wanted as tiles, else as rows. `gradient`: they will be differentiated.
-  Mixing(const NetworkCall<C>& call, bool tiles, bool gradient)
-      : call(call), plan(*call.plan), lanes(lanes_of(call)), tiles(tiles || lanes == 1), given(call.law == kGiven),
-        wires(given ? 0 : plan.n * lanes), alpha(given && !this->tiles ? 0 : plan.count * lanes),
-        difference(given || !gradient ? 0 : plan.count * lanes),
-        by_alpha(gradient && !(given && !this->tiles) ? plan.count * lanes : 0),
-        alpha_rows(given || this->tiles ? 0 : plan.count * lanes),
-        by_rows(gradient && !given && !this->tiles ? plan.count * lanes : 0), gradient(gradient) {}
+  // `order`: of the slots, for rows; null for tiles. `gradient`: they will be differentiated.
+  Mixing(const NetworkCall<C>& call, const NetworkOrder* order, bool gradient)
+      : call(call), plan(*call.plan), lanes(lanes_of(call)), order(order), given(call.law == kGiven), tiles(!order), gradient(gradient),
+        wires(given ? 0 : plan.n * lanes), alpha(plan.count * lanes), beta(plan.count * lanes),
+        difference(given || !gradient ? 0 : plan.count * lanes), by_alpha(gradient ? plan.count * lanes : 0),
+        t(tiles ? 0 : plan.count * lanes), sign(tiles ? 0 : plan.count * lanes), by_rows(gradient && !tiles ? plan.count * lanes : 0),
+        turn(tiles ? 0 : plan.count) {}
 
-  // Make the alphas of samples b .. b + samples, and zero their gradient.
-  void start(int64_t b, int samples, const NetworkGradient<C>& out) {
+  // Make the weights of samples b .. b + samples, and zero their gradient.
+  void start(int64_t b, int samples) {
     const int64_t count = plan.count;
     if (given) {
-      if (tiles) load_rows(call.keys + b * count, count, lanes, samples, count, alpha.data);
+      load_rows(call.keys + b * count, count, lanes, samples, count, alpha.data);
+      for (int64_t k = 0; k < count * lanes; ++k) beta[k] = 1 - alpha[k];
     } else {
       inverses(call, b, samples, inverse);
       load_rows(call.keys + b * plan.n, plan.n, lanes, samples, plan.n, wires.data);
-      Pass<C> pass{&plan, 0, count, wires.data, inverse, C(call.power), gradient ? difference.data : nullptr, alpha.data, nullptr, nullptr};
-      passes_of(call).forward(pass);
-      if (!tiles) store_tile(alpha.data, count, samples, count, alpha_rows.data);
+      passes_of(call).forward({&plan, 0, count, wires.data, inverse, C(call.power), gradient ? difference.data : nullptr, alpha.data,
+                               beta.data, nullptr, nullptr});
     }
-    if (!gradient) return;
-    if (tiles) std::fill(by_alpha.data, by_alpha.data + count * lanes, C(0));
-    else std::fill(by_row(b, 0, out), by_row(b, 0, out) + count * samples, C(0));
+    if (!tiles) make_rows(samples);
+    if (gradient) std::fill_n(tiles ? by_alpha.data : by_rows.data, count * lanes, C(0));
   }
-  C* tile() { return alpha.data; }
+  TileWeights<C> tile() const { return {alpha.data, beta.data}; }
+  const C* alphas() const { return alpha.data; }
   C* by_tile() { return by_alpha.data; }
-  const C* row(int64_t b, int sample) {
-    if (given) return call.keys + (b + sample) * plan.count;
-    return tiles ? alpha.data : alpha_rows + sample * plan.count;
+  // Until the next call.
+  Weights<C> row(int sample) {
+    const C* signs = sign + sample * plan.count;
+    for (int64_t k = 0; k < plan.count; ++k) turn[k] = signs[k] < 0 ? -1 : 0;
+    return {t + sample * plan.count, turn.data};
   }
-  C* by_row(int64_t b, int sample, const NetworkGradient<C>& out) {
-    if (given && !tiles) return out.keys + (b + sample) * plan.count;
-    return tiles ? by_alpha.data : by_rows + sample * plan.count;
-  }
-  // Bring the gradient of the alphas to the keys.
+  C* by_row(int sample) { return by_rows + sample * plan.count; }
+  // Bring the gradient of the weights to the keys.
   void finish(int64_t b, int samples, const NetworkGradient<C>& out) {
     const int64_t count = plan.count;
+    if (!tiles) take_rows(samples);
     if (given) {
-      if (tiles) store_rows(by_alpha.data, count, lanes, samples, count, out.keys + b * count);
+      store_rows(by_alpha.data, count, lanes, samples, count, out.keys + b * count);
       return;
     }
-    if (!tiles) load_tile(by_rows.data, count, samples, count, by_alpha.data);
     std::fill(wires.data, wires.data + plan.n * lanes, C(0));
     double by_scale[Simd<C>::N] = {};
-    Pass<C> pass{&plan, 0, count, wires.data, inverse, C(call.power), difference.data, nullptr, by_alpha.data, out.scale ? by_scale : nullptr};
-    passes_of(call).backward(pass);
+    passes_of(call).backward({&plan, 0, count, wires.data, inverse, C(call.power), difference.data, nullptr, nullptr, by_alpha.data,
+                              out.scale ? by_scale : nullptr});
     store_gradient(call, b, samples, wires.data, inverse, by_scale, out);
   }
 
  private:
-  const bool tiles, given;
-  Scratch<C> wires, alpha, difference, by_alpha, alpha_rows, by_rows;
-  const bool gradient;
+  const NetworkOrder* order;
+  const bool given, tiles, gradient;
+  Scratch<C> wires, alpha, beta, difference, by_alpha, t, sign, by_rows;
+  Scratch<int64_t> turn;
   alignas(64) C inverse[Simd<C>::N];
+
+  // t = min(alpha, beta), and -1 where alpha is the smaller one.
+  void make_rows(int samples) {
+    const std::int32_t* at = order->at_slot.data();
+    if (lanes == 1) {
+      for (int64_t k = 0; k < plan.count; ++k) {
+        const C a = alpha[at[k]], b = beta[at[k]];
+        t[k] = a < b ? a : b;
+        sign[k] = a < b ? C(-1) : C(1);
+      }
+      return;
+    }
+    constexpr int N = Simd<C>::N;
+    const int64_t count = plan.count;
+    const auto block = [&](int64_t from, int many) {
+      alignas(64) C small[N * N], signs[N * N];
+      for (int k = 0; k < many; ++k) {
+        const Vec<C> a = load(alpha + at[from + k] * int64_t(N)), b = load(beta + at[from + k] * int64_t(N));
+        store(small + k * N, vmin(a, b));
+        store(signs + k * N, a < b ? splat<C>(-1) : splat<C>(1));
+      }
+      store_tile(small, many, samples, count, t + from);
+      store_tile(signs, many, samples, count, sign + from);
+    };
+    for (int64_t k = 0; k < count; k += N) block(k, int(std::min<int64_t>(N, count - k)));
+  }
+  void take_rows(int samples) {
+    const std::int32_t* at = order->at_slot.data();
+    const int64_t count = plan.count;
+    for (int64_t k = 0; k < count * samples; ++k) by_rows[k] *= sign[k];
+    if (lanes == 1) {
+      for (int64_t k = 0; k < count; ++k) by_alpha[at[k]] = by_rows[k];
+      return;
+    }
+    constexpr int N = Simd<C>::N;
+    for (int64_t from = 0; from < count; from += N) {
+      alignas(64) C block[N * N];
+      const int many = int(std::min<int64_t>(N, count - from));
+      load_tile(by_rows + from, count, samples, many, block);
+      for (int k = 0; k < many; ++k) store(by_alpha + at[from + k] * int64_t(N), load(block + k * N));
+    }
+  }
 };
 
 }  // namespace

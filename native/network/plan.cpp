@@ -4,16 +4,26 @@
 #include <cstring>
 #include <list>
 #include <stdexcept>
+#include <utility>
 
 #include "../network.h"
 
 namespace algonets {
 
-NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count)
-    : n(n), count(count), low(low, low + count), high(high, high + count), straight(count) {
+namespace {
+
+const std::int32_t* checked(std::int64_t n, const std::int32_t* low, const std::int32_t* high, std::int64_t count) {
   for (std::int64_t c = 0; c < count; ++c)
     if (low[c] < 0 || low[c] >= n || high[c] < 0 || high[c] >= n || low[c] == high[c])
       throw std::invalid_argument("a comparator of a network must join two different wires in 0 .. n - 1");
+  return low;
+}
+
+}  // namespace
+
+NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low_wires, const std::int32_t* high_wires, std::int64_t count)
+    : n(n), count(count), low(checked(n, low_wires, high_wires, count), low_wires + count), high(high_wires, high_wires + count),
+      straight(count) {
   // A wire that comes up again starts a new layer.
   std::vector<std::int64_t> layer_of(n, -1);
   std::int64_t layer = 0;
@@ -43,7 +53,18 @@ NetworkPlan::NetworkPlan(std::int64_t n, const std::int32_t* low, const std::int
   }
 }
 
+const NetworkOrder& NetworkPlan::order(bool transposed) const {
+  const std::lock_guard<std::mutex> lock(guard);
+  auto& found = orders[transposed];
+  if (!found) {
+    auto groups = grouped(n, low, high);
+    found = std::make_unique<const NetworkOrder>(transposed ? algonets::transposed(groups) : std::move(groups));
+  }
+  return *found;
+}
+
 std::shared_ptr<const NetworkRuns> NetworkPlan::runs(std::int64_t width) const {
+  const NetworkOrder& order = this->order();
   const std::lock_guard<std::mutex> lock(guard);
   auto& found = by_width[width];
   if (found) return found;
@@ -57,13 +78,17 @@ std::shared_ptr<const NetworkRuns> NetworkPlan::runs(std::int64_t width) const {
     std::fill(reached.begin() + j, reached.begin() + std::min(n, j + width), 1);
     std::int64_t size = 0;
     bool open = false;
-    for (std::int64_t c = 0; c < count; ++c) {
-      const bool active = reached[low[c]] || reached[high[c]];
+    for (std::size_t g = 0; g < order.groups.size(); ++g) {
+      bool active = false;
+      for (const std::int32_t member : order.groups[g].slot) {
+        if (member < 0) continue;
+        char &a = reached[low[order.at_slot[member]]], &b = reached[high[order.at_slot[member]]];
+        if (a || b) active = a = b = 1;
+      }
       if (active) {
-        reached[low[c]] = reached[high[c]] = 1;
-        if (open) made->runs.back().end = c + 1;
-        else made->runs.push_back({c, c + 1});
-        ++size;
+        if (open) made->runs.back().end = std::int64_t(g) + 1;
+        else made->runs.push_back({std::int64_t(g), std::int64_t(g) + 1});
+        for (const std::int32_t member : order.groups[g].slot) size += member >= 0;
       }
       open = active;
     }

@@ -27,12 +27,13 @@ template <class C> struct Pass {
   C power;
   C* difference;        // b - a, or null
   C* alpha;             // or null
+  C* beta;              // 1 - alpha, to its own relative accuracy; or null, as `alpha`
   const C* by_alpha;    // backward: gradient of the alphas, or null
   double* by_scale;     // backward: -scale times the gradient of the scale is added, a lane each; or null
 };
 
 template <class L, class C, bool kDifference, bool kAlpha>
-ALGONETS_INLINE void forward_one(Vec<C>& a, Vec<C>& b, Vec<C> inverse, C power, C* difference, C* alpha) {
+ALGONETS_INLINE void forward_one(Vec<C>& a, Vec<C>& b, Vec<C> inverse, C power, C* difference, C* alpha, C* beta) {
   const Vec<C> d = b - a;
   const auto falling = d < Vec<C>{};
   // Opposite items near the largest number: their difference must not become infinite.
@@ -43,7 +44,9 @@ ALGONETS_INLINE void forward_one(Vec<C>& a, Vec<C>& b, Vec<C> inverse, C power, 
   a = smaller + t * h;
   b = larger - t * h;
   if (kDifference) store(difference, vmax(vmin(d, most), -most));
-  if (kAlpha) store(alpha, falling ? t : 1 - t);
+  if (!kAlpha) return;
+  store(alpha, falling ? t : 1 - t);
+  store(beta, falling ? 1 - t : t);
 }
 
 // (ga, gb), the gradient of minimum and maximum, becomes that of a and b. Returns -scale d / d scale.
@@ -75,7 +78,8 @@ template <class L, class C, bool kDifference, bool kAlpha> void tile_forward_as(
     C *pa = p.wires + int64_t(p.plan->low[c]) * N, *pb = p.wires + int64_t(p.plan->high[c]) * N;
     Vec<C> a = load(pa), b = load(pb);
     const int64_t at = (c - p.c0) * N;
-    forward_one<L, C, kDifference, kAlpha>(a, b, inverse, p.power, kDifference ? p.difference + at : nullptr, kAlpha ? p.alpha + at : nullptr);
+    forward_one<L, C, kDifference, kAlpha>(a, b, inverse, p.power, kDifference ? p.difference + at : nullptr,
+                                           kAlpha ? p.alpha + at : nullptr, kAlpha ? p.beta + at : nullptr);
     store(pa, a);
     store(pb, b);
   }
@@ -158,12 +162,13 @@ template <class L, class C, bool kDifference, bool kAlpha> void single_forward_a
   by_layer<N, false>(*p.plan, p.c0, p.c1, [&](int64_t c, int m, bool straight) {
     const int32_t *low = p.plan->low.data() + c, *high = p.plan->high.data() + c;
     Vec<C> a = gather(p.wires, low, m, straight), b = gather(p.wires, high, m, straight);
-    alignas(64) C d[N], alpha[N];
-    forward_one<L, C, kDifference, kAlpha>(a, b, inverse, p.power, d, alpha);
+    alignas(64) C d[N], alpha[N], beta[N];
+    forward_one<L, C, kDifference, kAlpha>(a, b, inverse, p.power, d, alpha, beta);
     scatter<C>(p.wires, low, m, straight, a);
     scatter<C>(p.wires, high, m, straight, b);
     if (kDifference) store_part<C>(p.difference + (c - p.c0), m, load(d));
     if (kAlpha) store_part<C>(p.alpha + (c - p.c0), m, load(alpha));
+    if (kAlpha) store_part<C>(p.beta + (c - p.c0), m, load(beta));
   });
 }
 

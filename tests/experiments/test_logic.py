@@ -81,6 +81,13 @@ def test_intervals():
     assert intervals(10, 3) == [3, 4, 3] and sum(intervals(1300, 20)) == 1300 and min(intervals(7, 7)) == 1
 
 
+def test_long_intervals_are_trained_in_full(tmp_path):
+    pytest.importorskip("sklearn")
+    options = {"layers": 1, "width": 20, "bits": 1, "steps": 521, "batch": 2, "trainer": {"enable_progress_bar": False}}
+    found = LogicExperiment(output=str(tmp_path), marks=2, **options).run()
+    assert [entry["step"] for entry in found["history"]] == [260, 521]
+
+
 def test_a_convolutional_network(tmp_path):
     pytest.importorskip("sklearn")
     options = {"kernels": 4, "layers": 1, "width": 100, "bits": 2, "temperature": 1.0, "steps": 60, "rate": 0.1}
@@ -91,7 +98,7 @@ def test_a_convolutional_network(tmp_path):
     image = torch.zeros(2, 9, dtype=torch.uint8)
     small = Task(image, torch.zeros(2).long(), image, torch.zeros(2).long(), 2, image=(1, 3, 3)).as_images()
     with pytest.raises(RunError, match="at least 8 x 8"):
-        build(small, Preset(1, 8, 1, 1.0, 1, kernels=2), "softmax", "soft", 0)
+        build(small, Preset(1, 8, 1, 1.0, 1, kernels=2), "soft", 0)
 
 
 def test_a_rule_is_found_and_can_be_read(tmp_path):

@@ -96,6 +96,15 @@ def _without_times(figures):
     return {k: _without_times(v) for k, v in figures.items() if k not in ("seconds", "long stream")}
 
 
+def test_gates_close_within_a_short_training(tmp_path):
+    pytest.importorskip("sklearn")
+    options = {**TINY[StructureExperiment], "epochs": 150, "gates": 100.0}
+    experiment = StructureExperiment(output=str(tmp_path), seeds=1, **options)
+    torch.manual_seed(0)
+    kept = experiment._train("edges", 0)["kept"]
+    assert kept[0] == 1.0 and kept[-1] < 0.2
+
+
 def test_what_a_run_kept(tmp_path, capsys):
     options = {"output": str(tmp_path), "seeds": 1, **TINY[NoiseExperiment]}
     first = NoiseExperiment(**options).run()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from algonets.training import HardConcrete, L0Linear
+from algonets.training import BayesianLinear, HardConcrete, L0Linear
 
 
 def test_probability_of_being_on():
@@ -72,3 +72,20 @@ def test_useless_inputs_are_dropped(kind):
 def test_wrong_arguments(make):
     with pytest.raises(ValueError):
         make()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        HardConcrete((3, 2), 0.25, 0.5, -0.2, 1.3),
+        L0Linear(4, 3, "neurons", 0.25, bias=False),
+        L0Linear(4, 3, "edges", 0.75),
+        BayesianLinear(4, 3, 0.5, 0.01),
+    ],
+    ids=lambda module: type(module).__name__,
+)
+def test_extra_repr_rebuilds(module):
+    twin = eval(f"{type(module).__name__}({module.extra_repr()})")
+    assert twin.extra_repr() == module.extra_repr()
+    shapes = [{k: v.shape for k, v in one.state_dict().items()} for one in (twin, module)]
+    assert shapes[0] == shapes[1]

@@ -92,14 +92,15 @@ class Stream(lightning.LightningDataModule):
         steps: How many.
         start: Steps that a checkpoint holds already: their batches are made, so that generators come to the same
             place, and thrown away.
+        epoch: Steps of an epoch; by default :func:`epoch_of` the steps.
 
     Attributes:
         epoch: Steps of an epoch.
     """
 
-    def __init__(self, batches: Callable[[int], Any], steps: int, start: int = 0):
+    def __init__(self, batches: Callable[[int], Any], steps: int, start: int = 0, epoch: int | None = None):
         super().__init__()
-        self.epoch = epoch_of(steps)
+        self.epoch = epoch_of(steps) if epoch is None else epoch
         self.dataset = _Steps(batches, self.epoch)
         for _ in range(start):
             self.dataset.draw()

@@ -33,6 +33,10 @@ class Autoencoder(Net):
 
     Input ``(*batch, sizes[0])`` float, output of the same shape.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: that of the activation.
     Cost: twice that of an MLP of these sizes.
     References: Bourlard, Kamp 1988, Auto-Association by Multilayer Perceptrons and Singular Value Decomposition;

@@ -22,6 +22,10 @@ class ConvAutoencoder(Net):
 
     Input ``(*batch, channels, H, W)`` float, output of the same shape, unbounded.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Masci, Meier, Ciresan, Schmidhuber 2011, Stacked Convolutional Auto-Encoders.
 

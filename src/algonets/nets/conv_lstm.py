@@ -28,6 +28,10 @@ class ConvLSTM(Net):
     Input frames ``(*batch, T, channels, H, W)`` float in [0, 1] of any size, T at least 1; output the logits of the
     next ``ahead`` frames, ``(*batch, ahead, channels, H, W)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: any order.
     Cost: T + ahead steps, one after the other.
     References: Shi et al. 2015, Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting.

@@ -26,6 +26,10 @@ class DCGAN(Net):
 
     Input codes ``(*batch, latent)``, standard normal; output images ``(*batch, channels, H, W)`` in (-1, 1).
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Goodfellow et al. 2014, Generative Adversarial Nets; Radford, Metz, Chintala 2016, Unsupervised
     Representation Learning with Deep Convolutional Generative Adversarial Networks.

@@ -25,6 +25,10 @@ class DigitRanker(Net):
 
     Input ``(*batch, channels, H, W)`` float, output scores ``(*batch)``, unbounded.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     Cost: about 43 million multiplications an image of 28 x 112.
     References: Grover, Wang, Zweig, Ermon 2019, Stochastic Optimization of Sorting Networks via Continuous

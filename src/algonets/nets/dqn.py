@@ -24,6 +24,10 @@ class DQN(Net):
 
     Input ``(*batch, *observation)`` float, output ``(*batch, actions)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Mnih et al. 2015, Human-Level Control through Deep Reinforcement Learning.
 

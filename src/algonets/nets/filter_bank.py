@@ -27,6 +27,10 @@ class FilterBank(Net):
     Input ``(*batch, channels, H, W)`` float with sides of at least half the largest filter, output a list of maps
     ``(N, width, H, W)``, one a size, with the batch flattened. The picture is reflected at its edges.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Ustyuzhaninov, Brendel, Gatys, Bethge 2017, What Does It Take to Generate Natural Textures?
 

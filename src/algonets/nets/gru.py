@@ -22,6 +22,10 @@ class GRUCell(AbstractCell):
 
     Input ``(*batch, inputs)`` and a state ``(*batch, hidden)`` (zeros by default), output the next state.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: any order.
     References: Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder, equations 5 to 8.
 

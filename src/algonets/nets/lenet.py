@@ -24,6 +24,10 @@ class LeNet(Net):
 
     Input ``(*batch, channels, H, W)`` float, output scores ``(*batch, num_classes)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     Cost: 0.4 million multiplications an image of 28 x 28.
     References: LeCun, Bottou, Bengio, Haffner 1998, Gradient-Based Learning Applied to Document Recognition.

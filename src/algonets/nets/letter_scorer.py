@@ -24,6 +24,10 @@ class LetterScorer(Net):
 
     Input ``(*batch, channels, H, W)`` float, output scores ``(*batch, num_classes)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
 
     Example:

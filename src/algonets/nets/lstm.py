@@ -25,6 +25,10 @@ class LSTMCell(AbstractCell):
 
     Input ``(*batch, inputs)`` and a state ``(h, c)``, each ``(*batch, hidden)`` (zeros by default), output the next.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: any order.
     References: Hochreiter, Schmidhuber 1997, Long Short-Term Memory; Gers, Schraudolph, Schmidhuber 2002, Learning
     Precise Timing with LSTM Recurrent Networks (forget gate and peepholes).

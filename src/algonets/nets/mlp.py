@@ -21,6 +21,10 @@ class MLP(Net):
 
     Input ``(*batch, sizes[0])`` float, output ``(*batch, sizes[-1])``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: that of the activation.
     Cost: the products of neighbouring sizes, summed.
     References: Rumelhart, Hinton, Williams 1986, Learning Representations by Back-Propagating Errors; Cybenko 1989,

@@ -30,6 +30,10 @@ class PathResNet(Net):
 
     Input ``(*batch, 3, H, W)`` float, H and W at least ``4 side`` (``32`` if whole), output ``(*batch, side, side)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     Cost: 105 million multiplications for a picture of 96 x 96 with the default width, 27 million with width 32.
     References: He et al. 2016, Deep Residual Learning for Image Recognition; Vlastelica et al. 2020.

@@ -28,6 +28,10 @@ class Perceptron(Net):
 
     Input ``(*batch, inputs)`` float, output ``(*batch)`` of 0 and 1.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: piecewise constant; it is trained by :meth:`fit`, not by gradients.
     Cost: one pass over N examples is O(N inputs).
     References: Rosenblatt 1958, The Perceptron; Novikoff 1962, On Convergence Proofs for Perceptrons.

@@ -25,6 +25,10 @@ class PolicyValueNet(Net):
 
     Input ``(*batch, planes, *board)`` float; output logits ``(*batch, moves)`` and values ``(*batch)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Silver et al. 2017, Mastering the Game of Go without Human Knowledge.
 

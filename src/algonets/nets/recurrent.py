@@ -71,6 +71,10 @@ class Recurrent(Net):
 
     Input ``(*batch, T, inputs)`` float, output ``(*batch, T, hidden)``. T may be 0.
 
+    Raises:
+        TypeError: If ``cell`` is none of these, or an input no floating tensor.
+        ValueError: If an input has another shape.
+
     Differentiability: any order.
     Cost: T steps, one after the other; torch's own ``nn.LSTM`` computes the same, faster.
 

@@ -28,6 +28,10 @@ class ResNet(Net):
 
     Input ``(*batch, channels, H, W)`` float of any size, output scores ``(*batch, num_classes)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     Cost: about ``18 width² H W`` multiplications a block.
     References: He, Zhang, Ren, Sun 2016, Deep Residual Learning for Image Recognition, section 4.2.

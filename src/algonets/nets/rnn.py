@@ -19,6 +19,10 @@ class RNNCell(AbstractCell):
 
     Input ``(*batch, inputs)`` and a state ``(*batch, hidden)`` (zeros by default), output the next state.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: any order.
     References: Elman 1990, Finding Structure in Time.
 

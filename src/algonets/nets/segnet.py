@@ -26,6 +26,10 @@ class SegNet(Net):
     Input ``(*batch, channels, H, W)`` float of any size from ``2 ** levels`` pixels on, output scores
     ``(*batch, num_classes, H, W)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Badrinarayanan, Kendall, Cipolla 2017, SegNet.
 

@@ -27,6 +27,10 @@ class UNet(Net):
     Input ``(*batch, channels, H, W)`` float of any size from ``2 ** levels`` pixels on, output scores
     ``(*batch, num_classes, H, W)``. Odd sizes lose their last row going down and get it back, interpolated, going up.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Ronneberger, Fischer, Brox 2015, U-Net.
 

@@ -29,6 +29,10 @@ class UpConvNet(Net):
     Input ``(*batch, num_classes)``, ``(*batch, view)``, ``(*batch, transform)`` float; output logits of the image
     ``(*batch, channels, H, W)`` and of the mask ``(*batch, 1, H, W)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Dosovitskiy, Springenberg, Brox 2015, Learning to Generate Chairs with Convolutional Neural Networks.
 

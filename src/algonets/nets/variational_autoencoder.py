@@ -27,6 +27,10 @@ class VariationalAutoencoder(Net):
 
     Input ``(*batch, inputs)`` float in [0, 1], output logits of the same shape.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere; draws by reparametrisation.
     References: Kingma, Welling 2014, Auto-Encoding Variational Bayes, equation 10.
 

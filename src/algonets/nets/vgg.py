@@ -26,6 +26,10 @@ class VGG(Net):
 
     Input ``(*batch, channels, H, W)`` float, output scores ``(*batch, num_classes)``.
 
+    Raises:
+        TypeError: If a size is no integer, or an input no floating tensor.
+        ValueError: If an argument is out of range, or an input has another shape.
+
     Differentiability: almost everywhere.
     Cost: about ``9 width² H W`` multiplications a convolution of the first stage, and no more in later ones.
     References: Simonyan, Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image Recognition.

@@ -35,6 +35,10 @@ class VqaNet(Net):
 
     Input words ``(*batch, L)`` int64 and images ``(*batch, channels, H, W)``; output scores ``(*batch, num_answers)``.
 
+    Raises:
+        TypeError: If a size is no integer, words are no integers, or pictures no floating tensor.
+        ValueError: If an argument is out of range, a word is unknown, or an input has another shape.
+
     Differentiability: almost everywhere.
     References: Antol et al. 2015, VQA: Visual Question Answering, section 5.
 

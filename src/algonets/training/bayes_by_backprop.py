@@ -85,7 +85,7 @@ class BayesianLinear(nn.Module):
         check_at_least("BayesianLinear(out_features)", out_features, 1)
         check_positive("BayesianLinear(prior_scale)", prior_scale)
         check_positive("BayesianLinear(initial_scale)", initial_scale)
-        self.prior_scale = float(prior_scale)
+        self.prior_scale, self.initial_scale = float(prior_scale), float(initial_scale)
         plain = nn.Linear(in_features, out_features)
         self.mean, self.bias = plain.weight, plain.bias
         rho = math.log(math.expm1(initial_scale))
@@ -124,4 +124,5 @@ class BayesianLinear(nn.Module):
     def extra_repr(self) -> str:
         """Show what rebuilds it."""
         outs, ins = self.mean.shape
-        return f"in_features={ins}, out_features={outs}, prior_scale={self.prior_scale!r}"
+        scales = f"prior_scale={self.prior_scale!r}, initial_scale={self.initial_scale!r}"
+        return f"in_features={ins}, out_features={outs}, {scales}"

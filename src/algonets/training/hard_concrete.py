@@ -57,6 +57,7 @@ class HardConcrete(nn.Module):
         require(0 < probability < 1, "HardConcrete(probability)", "must be between 0 and 1", probability)
         check_positive("HardConcrete(temperature)", temperature)
         require(low < 0 and high > 1, "HardConcrete(low, high)", "must reach beyond 0 and 1", (low, high))
+        self.probability = float(probability)
         self.temperature, self.low, self.high = float(temperature), float(low), float(high)
         start = math.log(probability / (1 - probability)) + self._offset
         self.log_alpha = nn.Parameter(torch.full(tuple(shape), start))
@@ -82,9 +83,8 @@ class HardConcrete(nn.Module):
 
     def extra_repr(self) -> str:
         """Show what rebuilds it."""
-        return (
-            f"shape={tuple(self.log_alpha.shape)}, temperature={self.temperature:g}, low={self.low}, high={self.high}"
-        )
+        start = f"shape={tuple(self.log_alpha.shape)}, probability={self.probability!r}"
+        return f"{start}, temperature={self.temperature!r}, low={self.low!r}, high={self.high!r}"
 
 
 class L0Linear(nn.Module):
@@ -148,4 +148,7 @@ class L0Linear(nn.Module):
 
     def extra_repr(self) -> str:
         """Show what rebuilds it."""
-        return f"in_features={self.weight.shape[1]}, out_features={self.weight.shape[0]}, bias={self.bias is not None}"
+        outs, ins = self.weight.shape
+        kind, start = "edges" if self.gates.log_alpha.shape == self.weight.shape else "neurons", self.gates.probability
+        bias = self.bias is not None
+        return f"in_features={ins}, out_features={outs}, gates={kind!r}, probability={start!r}, bias={bias}"

@@ -128,7 +128,8 @@ class Rows(lightning.LightningDataModule):
         """Return the loader of the interval that the trainer is at."""
         interval = self.trainer.current_epoch if self.trainer else 0
         batches = minibatches(self.tensors, self.batch, (self.seed << 32) + interval)
-        return Stream(batches, self.lengths[interval]).train_dataloader()
+        steps = self.lengths[interval]
+        return Stream(batches, steps, epoch=steps).train_dataloader()
 
 
 def _measure(network: logic.Sequential, task: Task, device: torch.device) -> dict[str, float]:
