@@ -131,7 +131,8 @@ class DomainAdversaryExperiment(Study):
         adversary = DomainAdversary(model.head.in_features, 32)
         annealing = Annealing(adversary, GradientReversal, RampSchedule(strength))
         optimizer = torch.optim.Adam([*model.parameters(), *adversary.parameters()], rate)
-        slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, self.steps)  # else the game swings to the end
+        # On pictures the game between the two swings to the end unless the rate falls; the moons need the whole rate.
+        slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 if domains.x.shape[1] == 2 else 0.0, self.steps)
         x, y = (domains.target_x, domains.target_y) if way == "target" else (domains.x, domains.y)
         for step in range(self.steps):
             annealing.set(step / self.steps)
