@@ -7,6 +7,7 @@
 
 #include "circuit/count.h"
 #include "circuit/pack.h"
+#include "logic/row.h"
 
 namespace algonets {
 namespace ALGONETS_ISA {
@@ -39,24 +40,44 @@ template <int W> void run_gates(const CircuitProgram& p, u64* slots, Ahead ahead
   }
 }
 
+// Counts of n <= 16 groups, (n, room), to their places in rows (samples, groups).
+inline void write_rows(const std::int32_t* counts, std::int64_t room, std::int64_t n, std::int64_t samples, std::int32_t* rows, std::int64_t groups) {
+  std::int64_t done = 0;
+#if defined(__AVX512F__)
+  alignas(64) float square[16 * 16];
+  const __mmask16 kept = __mmask16((1u << n) - 1);
+  for (; done + 16 <= samples; done += 16) {  // moves bits, whatever they mean
+    transpose16(reinterpret_cast<const float*>(counts + done), room, square, 16);
+    for (int i = 0; i < 16; ++i) _mm512_mask_storeu_ps(rows + (done + i) * groups, kept, _mm512_load_ps(square + 16 * i));
+  }
+#endif
+  for (std::int64_t k = 0; k < n; ++k)
+    for (std::int64_t i = done; i < samples; ++i) rows[i * groups + k] = counts[k * room + i];
+}
+
 template <int W> void count_groups(const CircuitProgram& p, const u64* slots, std::int64_t start, std::int64_t samples, std::int32_t* scores) {
-  alignas(64) std::int32_t totals[kPieceBits];
+  constexpr std::int64_t kRoom = kPieceBits + 16;  // rows of a power of two would compete for the same lines of the cache
+  alignas(64) std::int32_t counts[16 * kRoom];
   const char* base = reinterpret_cast<const char*>(slots);
+  const auto count = [&](std::int64_t group, std::int64_t offset, std::int32_t* totals) {
+    std::fill(totals, totals + kPieceBits, p.base[group]);
+    const auto &plus = p.plus[group], &minus = p.minus[group];
+    const std::int64_t size = std::int64_t(std::max(plus.size(), minus.size()));
+    for (std::int64_t at = 0; at < size; at += kSegment) {
+      const std::int64_t n = std::clamp(std::int64_t(plus.size()) - at, std::int64_t(0), kSegment), m = std::clamp(std::int64_t(minus.size()) - at, std::int64_t(0), kSegment);
+      Counter counter(base + offset, W * 8, planes_of(n + m));
+      if (n) counter.add<false>(plus.data() + at, n);
+      if (m) counter.add<true>(minus.data() + at, m);
+      counter.add_to(totals);
+    }
+  };
   for (std::int64_t offset = 0; offset < W * 8; offset += ALGONETS_BYTES) {
     const std::int64_t first = start + offset * 8, have = std::min<std::int64_t>(kPieceBits, samples - first);
     if (have <= 0) break;
-    for (std::int64_t k = 0; k < p.groups; ++k) {
-      for (auto& total : totals) total = p.base[k];
-      const std::int64_t plus = p.plus[k].size(), minus = p.minus[k].size();
-      for (std::int64_t at = 0; at < std::max(plus, minus); at += kSegment) {
-        const std::int64_t n = std::clamp<std::int64_t>(plus - at, 0, kSegment), m = std::clamp<std::int64_t>(minus - at, 0, kSegment);
-        Counter counter(base + offset, W * 8, planes_of(n + m));
-        counter.add<false>(p.plus[k].data() + at, n);
-        counter.add<true>(p.minus[k].data() + at, m);
-        counter.add_to(totals);
-      }
-      std::int32_t* to = scores + first * p.groups + k;
-      for (std::int64_t i = 0; i < have; ++i) to[i * p.groups] = totals[i];
+    for (std::int64_t k = 0; k < p.groups; k += 16) {
+      const std::int64_t n = std::min<std::int64_t>(16, p.groups - k);
+      for (std::int64_t j = 0; j < n; ++j) count(k + j, offset, counts + j * kRoom);
+      write_rows(counts, kRoom, n, have, scores + first * p.groups + k, p.groups);
     }
   }
 }

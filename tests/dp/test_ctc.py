@@ -80,3 +80,5 @@ def test_prefix_beam_search_is_exact_where_it_keeps_all():
     assert len(prefix_beam_search(log_probs, width=3)) == 3
     with pytest.raises(ValueError, match="width"):
         prefix_beam_search(log_probs, width=0)
+    with pytest.raises(TypeError, match=r"prefix_beam_search\(language_model\) must be callable"):
+        prefix_beam_search(log_probs, language_model=3)

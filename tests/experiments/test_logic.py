@@ -98,7 +98,7 @@ def test_a_convolutional_network(tmp_path):
     image = torch.zeros(2, 9, dtype=torch.uint8)
     small = Task(image, torch.zeros(2).long(), image, torch.zeros(2).long(), 2, image=(1, 3, 3)).as_images()
     with pytest.raises(RunError, match="at least 8 x 8"):
-        build(small, Preset(1, 8, 1, 1.0, 1, kernels=2), "softmax", "soft", 0)
+        build(small, Preset(1, 8, 1, 1.0, 1, kernels=2), "soft", 0)
 
 
 def test_a_rule_is_found_and_can_be_read(tmp_path):

@@ -63,6 +63,8 @@ def test_the_default_reference_is_near_the_exact_one():
         diagnose(softmax, THETA)
     with pytest.raises(ValueError, match=r"diagnose\(cotangent\) must have the shape of theta"):
         diagnose(softmax, THETA, cotangent=torch.zeros(3), reference=softmax)
+    with pytest.raises(TypeError, match=r"compare\(theta\) must be a torch.Tensor"):
+        compare(argmax, [1.0, 2.0])
 
 
 @pytest.mark.parametrize("solver", [argmax, cheapest])

@@ -149,6 +149,9 @@ def test_frank_wolfe_of_costs_and_its_temperature():
     assert torch.allclose(box(theta), theta.clamp(0, 1))
     weighted = FrankWolfe(lambda theta: best_vertex(theta, flat), weights=torch.tensor([2.0, 1.0]))
     assert torch.allclose(weighted(theta), (theta / torch.tensor([2.0, 1.0])).clamp(0, 1))
+    for wrong in (torch.ones(3), torch.ones(1, 1, 2)):
+        with pytest.raises(ValueError, match=r"FrankWolfe\(weights\) must broadcast against one problem, \(2,\)"):
+            FrankWolfe(argmax, weights=wrong)(theta)
 
 
 def test_frank_wolfe_says_when_it_stops_early():

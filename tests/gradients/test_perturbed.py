@@ -159,6 +159,9 @@ def test_spread_is_the_standard_error():
     assert torch.allclose(layer.spread(THETA, generator=rng()), (p * (1 - p) / 400).sqrt(), rtol=0.2)
     pairs = Perturbed(argmax, Gaussian(), 400, antithetic=True).spread(THETA, generator=rng())
     assert pairs.shape == THETA.shape and (pairs < 0.05).all()
+    for layer in (Perturbed(argmax, samples=1), Perturbed(argmax, samples=2, antithetic=True)):
+        with pytest.raises(ValueError, match=r"Perturbed.spread\(\) must have samples of at least"):
+            layer.spread(THETA)
 
 
 def test_quasi_random_draws_spread_evenly():

@@ -167,3 +167,10 @@ def test_cold_and_large_maps_stay_in_range():
     with an.backend("torch"):
         wanted = hot.value(costs)
     torch.testing.assert_close(hot.value(costs), wanted)
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_a_goal_out_of_reach_is_on_no_path(tracked):
+    costs = torch.tensor([[[1.0, math.inf], [math.inf, 1.0]], [[1.0, math.inf], [2.0, 1.0]]], requires_grad=tracked)
+    found = SoftShortestPath(GridPath(4), 0.3)(costs)
+    assert torch.equal(found[0], torch.zeros(2, 2)) and found[1, 1, 1] == 1

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from algonets._core.checks import check_at_least, check_finite_or_minus_inf, check_floating
-from algonets._core.errors import require
+from algonets._core.errors import reject_type, require
 
 __all__ = ["prefix_beam_search"]
 
@@ -54,6 +54,8 @@ def prefix_beam_search(
     width = check_at_least("prefix_beam_search(width)", width, 1)
     symbols = log_probs.shape[1]
     require(0 <= blank < symbols, "prefix_beam_search(blank)", f"must be in 0 .. {symbols - 1}", blank)
+    if language_model is not None and not callable(language_model):
+        reject_type("prefix_beam_search(language_model)", "must be callable, lm(prefix, label)", language_model)
     none = -math.inf
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, none)}  # ends in a blank, in its last label
     for frame in log_probs.detach().double().tolist():

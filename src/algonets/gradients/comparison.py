@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from algonets._core.checks import check_at_least
+from algonets._core.checks import check_at_least, check_floating
 from algonets.distributions import Gaussian
 from algonets.gradients._noise import Noise
 from algonets.gradients.diagnosis import Diagnosis, diagnose
@@ -87,6 +87,10 @@ def compare(
     Returns:
         Name of the estimator to budget to :class:`Diagnosis`.
 
+    Raises:
+        TypeError: theta is no floating tensor.
+        ValueError: a budget below 1.
+
     Cost: of the order of ``repeats`` times the sum of the budgets, and 3 x 4096 calls for the reference, an example.
 
     Example:
@@ -97,6 +101,7 @@ def compare(
         >>> found["difference"][10].cosine > 0.75 > 0.6 > found["score"][10].cosine
         True
     """
+    theta = check_floating("compare(theta)", theta)
     cotangent = torch.randn(theta.shape, generator=generator, dtype=theta.dtype, device=theta.device)
     if not isinstance(reference, Tensor):
         truth = Perturbed(solver, distribution, 4096, **options) if reference is None else reference

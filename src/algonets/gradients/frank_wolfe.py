@@ -135,13 +135,11 @@ class FrankWolfe(Layer):
         scores = problem.scores.double().flatten(1)
         root = torch.ones_like(scores[:1])
         if self.weights is not None:
-            require(
-                torch.broadcast_shapes(self.weights.shape, problem.event) == problem.event,
-                "FrankWolfe(weights)",
-                f"must broadcast against one problem, {tuple(problem.event)}",
-                self.weights,
-            )
-            root = self.weights.to(scores).expand(problem.event).reshape(1, -1).sqrt()
+            event = tuple(problem.event)
+            own = self.weights.shape
+            fits = len(own) <= len(event) and all(a in (1, b) for a, b in zip(own[::-1], event[::-1], strict=False))
+            require(fits, "FrankWolfe(weights)", f"must broadcast against one problem, {event}", self.weights)
+            root = self.weights.to(scores).expand(event).reshape(1, -1).sqrt()
         target = scores / (self._temperature(scores) * root)
 
         def vertex(direction: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -147,7 +147,12 @@ class Perturbed(Layer):
         """Return the standard error of the mean solution, entry by entry, ``(*batch, *event)``.
 
         From independent draws (from pairs, if antithetic); it overstates that of quasi-random ones.
+
+        Raises:
+            ValueError: one draw (one pair) alone, as it does not spread.
         """
+        least = 4 if self.antithetic else 2
+        require(self.samples >= least, "Perturbed.spread()", f"must have samples of at least {least}", self.samples)
         problem = self.problem(theta, instance)
         with torch.no_grad():
             drawn = self._draw(problem, generator)

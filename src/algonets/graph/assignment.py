@@ -22,7 +22,7 @@ class Assignment(GraphSolver):
     .. math:: Y = \arg\min_Y \sum_{ij} C_{ij} Y_{ij}
 
     By the algorithm of Jonker and Volgenant. With more rows than columns each column has one row. The smooth twin is
-    ``algonets.projections.birkhoff``.
+    :func:`algonets.projections.sinkhorn`.
 
     Args:
         sense: ``"min"`` for costs, ``"max"`` for scores.

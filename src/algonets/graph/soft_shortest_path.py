@@ -96,7 +96,9 @@ class SoftShortestPath(nn.Module):
 
     def _value(self, costs: Tensor) -> Tensor:
         scores = torch.where(costs == math.inf, -math.inf, -costs / self.temperature)
-        return -self.temperature * self.reduce(scores, Log())
+        value = -self.temperature * self.reduce(scores, Log())
+        # A goal out of reach would still count its own cell: a constant has no gradient.
+        return torch.where(value == math.inf, math.inf, value)
 
     def _marginals(self, costs: Tensor) -> Tensor:
         return torch.func.grad(lambda c: self._value(c).sum())(costs)

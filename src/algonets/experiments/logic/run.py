@@ -43,7 +43,7 @@ class LogicExperiment:
         rate: Learning rate of Adam, which falls to 0.
         batch: Rows of a step.
         initialization: ``normal`` or ``residual``; by default residual with ``kernels``.
-        parametrization: ``softmax`` (16 weights a gate), ``light`` or ``walsh`` (4).
+        parametrization: ``softmax`` (16 weights a gate), ``light`` or ``walsh`` (4); by default what suits the data.
         sampling: ``soft``, or ``gumbel``: forward is a drawn hard gate.
         marks: How often accuracies are recorded and a checkpoint is written.
         compare: Also train a linear model, a tree and a perceptron.
@@ -68,7 +68,7 @@ class LogicExperiment:
         rate: float | None = None,
         batch: int | None = None,
         initialization: Literal["residual", "normal"] | None = None,
-        parametrization: Literal["softmax", "light", "walsh"] = "softmax",
+        parametrization: Literal["softmax", "light", "walsh"] | None = None,
         sampling: Literal["soft", "gumbel"] = "soft",
         marks: int = 20,
         compare: bool = False,
@@ -83,6 +83,7 @@ class LogicExperiment:
         given = {"layers": layers, "width": width, "bits": bits, "kernels": kernels, "temperature": temperature}
         start = "residual" if initialization is None and kernels else initialization
         given |= {"steps": steps, "rate": rate, "batch": batch, "initialization": start}
+        given["parametrization"] = parametrization
         chosen = {name: value for name, value in given.items() if value is not None}
         self.size = Preset(**(vars(preset(data)) | chosen))
         at_least(1, layers=layers, width=width, steps=steps, batch=batch, marks=marks)
@@ -93,7 +94,7 @@ class LogicExperiment:
             raise RunError(f"--bits must be positive for images and left out for tables, got {bits}.")
         if kernels and not images:
             raise RunError(f"--kernels convolve images, and {data} is a table. Leave it out.")
-        self.parametrization, self.sampling = parametrization, sampling
+        self.sampling = sampling
         self.marks, self.compare = min(marks, self.size.steps), compare
 
     def run(self) -> dict[str, Any]:
@@ -106,10 +107,10 @@ class LogicExperiment:
             raise RunError(f"--width must be a multiple of the {task.classes} classes, got {self.size.width}.")
         open_folder(self.output, self.config)
         settings = {"data": self.data, "seed": self.seed, **vars(self.size)}
-        settings |= {"parametrization": self.parametrization, "sampling": self.sampling}
+        settings["sampling"] = self.sampling
         check_settings(self.output, {**settings, "marks": self.marks}, self.resume, self.overwrite)
         torch.manual_seed(self.seed)
-        network = build(task, self.size, self.parametrization, self.sampling, self.seed)
+        network = build(task, self.size, self.sampling, self.seed)
         console.print(f"{self.data}: {len(task.train)} rows; {_described(self.size)}. {task.note}")
         learner = self._train(network, task, console)
         metrics = settings | {"note": task.note, "threads": torch.get_num_threads(), "history": learner.history}

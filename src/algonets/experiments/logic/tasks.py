@@ -61,6 +61,7 @@ class Preset:
     batch: int = 100
     initialization: Literal["residual", "normal"] = "normal"
     kernels: int = 0
+    parametrization: Literal["softmax", "light", "walsh"] = "softmax"
 
 
 _PRESETS: dict[str, Preset] = {
@@ -70,7 +71,7 @@ _PRESETS: dict[str, Preset] = {
     "monk1": Preset(6, 100, 0, 3.0, 600, 0.03, initialization="residual"),
     "monk2": Preset(6, 100, 0, 3.0, 600, 0.03, initialization="residual"),
     "monk3": Preset(6, 100, 0, 3.0, 600, 0.03, initialization="residual"),
-    "adult": Preset(5, 256, 0, 4.0, 4000, 0.03),
+    "adult": Preset(5, 256, 0, 4.0, 4000, 0.03, parametrization="light"),
     "breast-cancer": Preset(5, 128, 0, 4.0, 400),
 }
 
@@ -120,10 +121,10 @@ def _digits(seed: int) -> Task:
     return Task(images[train], labels[train], images[test], labels[test], 10, note=note, image=(1, 8, 8))
 
 
-def build(task: Task, size: Preset, parametrization: str, sampling: str, seed: int) -> logic.Sequential:
+def build(task: Task, size: Preset, sampling: str, seed: int) -> logic.Sequential:
     """A thermometer for bytes, convolutional blocks if they are wanted, layers of gates, a group sum."""
     generator = torch.Generator().manual_seed(seed)
-    law = {"softmax": logic.Softmax16, "light": logic.Light4, "walsh": logic.Walsh4}[parametrization]
+    law = {"softmax": logic.Softmax16, "light": logic.Light4, "walsh": logic.Walsh4}[size.parametrization]
     options: dict[str, Any] = {"initialization": size.initialization, "sampling": sampling, "generator": generator}
     parts: list[nn.Module] = [_encoder(task, size)]
     features = task.train[0].numel() * max(size.bits, 1)
