@@ -104,7 +104,7 @@ GateTrees<C> make_trees(const In1<C>& x, const Wires& leaves, const In1<C>& q, s
   while ((std::size_t(1) << depth) < leaves.shape(1)) ++depth;
   check(depth >= 1 && depth <= 4 && (std::size_t(1) << depth) == leaves.shape(1));
   check(std::int64_t(q.shape(0)) == kernels && q.shape(1) + 1 == leaves.shape(1));
-  check(pool >= 1 && rows >= pool && columns >= pool && columns <= width);
+  check(pool >= 1 && pool <= 15 && rows >= pool && columns >= pool && columns <= width);
   check(within(leaves.data(), std::int64_t(leaves.size()), image - (rows - 1) * width - (columns - 1)));
   return {x.data(), q.data(), leaves.data(), std::int64_t(x.shape(0)), image, kernels, depth, rows, columns, width, pool};
 }

@@ -21,10 +21,6 @@ template <class C, int D> struct Tree {
     for (int g = 0; g < gates; ++g) v[leaves + g] = gate(q + 4 * g, v[2 * g], v[2 * g + 1]);
     return v[leaves + gates - 1];
   }
-  ALGONETS_INLINE const Row<C>& grow(const C* at, const std::int32_t* offsets, const C* q) {
-    read(at, offsets);
-    return combine(q);
-  }
 };
 
 // The larger of two rows, NaN if either is, and the number of the position that it came from, the first of equal ones.
@@ -37,27 +33,64 @@ template <class C> ALGONETS_INLINE void keep_larger(Row<C>& best, Row<C>& which,
 }
 
 template <class C> ALGONETS_INLINE void to_bytes(const Row<C>& row, std::uint8_t* out) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(C) == 4) {  // GCC takes the lanes one by one
+    _mm_storeu_si128((__m128i*)out, _mm512_maskz_cvtepi32_epi8(0xFFFF, _mm512_maskz_cvttps_epi32(0xFFFF, (__m512)row.v[0])));
+    return;
+  }
+#endif
   alignas(64) C lanes[kBlock<C>];
   row.to(lanes);
   for (std::int64_t i = 0; i < kBlock<C>; ++i) out[i] = std::uint8_t(lanes[i]);
 }
 template <class C> ALGONETS_INLINE Row<C> from_bytes(const std::uint8_t* in) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(C) == 4) {
+    Row<C> row;
+    row.v[0] = (Vec<C>)_mm512_maskz_cvtepi32_ps(0xFFFF, _mm512_maskz_cvtepu8_epi32(0xFFFF, _mm_loadu_si128((const __m128i*)in)));
+    return row;
+  }
+#endif
   alignas(64) C lanes[kBlock<C>];
   for (std::int64_t i = 0; i < kBlock<C>; ++i) lanes[i] = C(in[i]);
   return Row<C>::from(lanes);
 }
 
-// Where the trees of a window stand.
-template <class C> struct Window {
-  std::int64_t base, stride, pool;
-  Window(const GateTrees<C>& c, std::int64_t i, std::int64_t j) : base((i * c.stride + j) * c.pool), stride(c.stride), pool(c.pool) {}
-  ALGONETS_INLINE std::int64_t operator()(std::int64_t t) const { return base + (pool == 1 ? 0 : t / pool * stride + t % pool); }
+// Where the trees of a window stand, from its corner on.
+struct Window {
+  std::int64_t place[225];
+  template <class C> explicit Window(const GateTrees<C>& c) {
+    for (std::int64_t t = 0; t < c.pool * c.pool; ++t) place[t] = (t / c.pool * c.stride + t % c.pool) * kBlock<C>;
+  }
 };
+
+// One value at P positions at a time, so that the coefficients of a gate are loaded once for all of them.
+template <class C, int P> struct Rows {
+  Row<C> at[P];
+};
+
+// Gate i of level l of the trees, or leaf i at level 0, with all that is below it.
+template <class C, int D, int P, int level, int i>
+ALGONETS_INLINE Rows<C, P> values(const C* const* images, const std::int32_t* offsets, const C* coefficients) {
+  Rows<C, P> r;
+  if constexpr (level == 0) {
+    const std::int64_t offset = offsets[i] * kBlock<C>;
+    for (int p = 0; p < P; ++p) r.at[p] = Row<C>::from(images[p] + offset);
+  } else {
+    constexpr int N = 1 << D, number = N - (N >> (level - 1)) + i;
+    const Rows<C, P> a = values<C, D, P, level - 1, 2 * i>(images, offsets, coefficients);
+    const Rows<C, P> b = values<C, D, P, level - 1, 2 * i + 1>(images, offsets, coefficients);
+    for (int p = 0; p < P; ++p) r.at[p] = gate(coefficients + 4 * number, a.at[p], b.at[p]);
+  }
+  return r;
+}
 
 template <class C, int D> void trees_of(const GateTrees<C>& c, C* out, std::uint8_t* winners, BlockRange range) {
   constexpr std::int64_t L = kBlock<C>;
+  constexpr int P = kParts<C> == 1 ? 4 : 1;
   const std::int64_t rows = c.rows / c.pool, columns = c.columns / c.pool, size = c.kernels * rows * columns;
   const int positions = int(c.pool * c.pool);
+  const Window window(c);
   Scratch<C> image((c.image + size) * L);
   C* const result = image + c.image * L;
   for (std::int64_t block = range.begin; block < range.end; ++block) {
@@ -69,10 +102,23 @@ template <class C, int D> void trees_of(const GateTrees<C>& c, C* out, std::uint
       const C* q = c.coefficients + 4 * k * Tree<C, D>::gates;
       for (std::int64_t i = 0; i < rows; ++i)
         for (std::int64_t j = 0; j < columns; ++j, to += L) {
-          const Window<C> place(c, i, j);
-          Tree<C, D> tree;
-          Row<C> best = tree.grow(image + place(0) * L, offsets, q), which = Row<C>::zero();
-          for (int t = 1; t < positions; ++t) keep_larger(best, which, tree.grow(image + place(t) * L, offsets, q), t);
+          const C* const corner = image + (i * c.stride + j) * c.pool * L;
+          Row<C> best, which = Row<C>::zero();
+          int t = 0;
+          for (; t + P <= positions; t += P) {
+            const C* images[P];
+            for (int p = 0; p < P; ++p) images[p] = corner + window.place[t + p];
+            const Rows<C, P> found = values<C, D, P, D, 0>(images, offsets, q);
+            for (int p = 0; p < P; ++p)
+              if (t + p == 0) best = found.at[p];
+              else keep_larger(best, which, found.at[p], t + p);
+          }
+          for (; t < positions; ++t) {
+            const C* one = corner + window.place[t];
+            const Row<C> found = values<C, D, 1, D, 0>(&one, offsets, q).at[0];
+            if (t == 0) best = found;
+            else keep_larger(best, which, found, t);
+          }
           best.to(to);
           if (winner) {
             to_bytes(which, winner);
@@ -96,6 +142,7 @@ template <class C, int D> void trees_backward_of(const GateTrees<C>& c, const st
   constexpr int G = Tree<C, D>::gates, N = Tree<C, D>::leaves;
   const std::int64_t rows = c.rows / c.pool, columns = c.columns / c.pool, size = c.kernels * rows * columns;
   const int positions = int(c.pool * c.pool);
+  const Window window(c);
   Scratch<C> image((c.image + size + (by_x ? c.image : 0)) * L);
   C *const by_result = image + c.image * L, *const by_image = by_result + size * L;
   for (std::int64_t block = range.begin; block < range.end; ++block) {
@@ -112,15 +159,15 @@ template <class C, int D> void trees_backward_of(const GateTrees<C>& c, const st
         for (auto& s : gate_sums) s = Row<C>::zero();
       for (std::int64_t i = 0; i < rows; ++i)
         for (std::int64_t j = 0; j < columns; ++j, from += L) {
-          const Window<C> place(c, i, j);
+          const C* const corner = image + (i * c.stride + j) * c.pool * L;
           Tree<C, D> tree;
           Row<C> which = Row<C>::zero(), back[N + G];
-          tree.read(image + place(0) * L, offsets);
+          tree.read(corner, offsets);
           if (winner) {
             which = from_bytes<C>(winner);
             winner += L;
             for (int t = 1; t < positions; ++t) {
-              const C* at = image + place(t) * L;
+              const C* at = corner + window.place[t];
               for (int u = 0; u < N; ++u) tree.v[u] = where_equal(which, t, Row<C>::from(at + offsets[u] * L), tree.v[u]);
             }
           }
@@ -139,7 +186,7 @@ template <class C, int D> void trees_backward_of(const GateTrees<C>& c, const st
           }
           if (!by_x) continue;
           for (int t = 0; t < positions; ++t) {
-            C* to = by_image + place(t) * L;
+            C* to = by_image + (corner - image.data) + window.place[t];
             for (int u = 0; u < N; ++u) {
               const Row<C> old = Row<C>::from(to + offsets[u] * L);
               where_equal(which, t, old + back[u], old).to(to + offsets[u] * L);

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from algonets.data import SyntheticWords
+from algonets.data.words import WordSample
 from algonets.dp import Lattice
 from algonets.experiments._training import RunError
 from algonets.experiments.strips import StripsExperiment
@@ -44,6 +45,18 @@ def test_the_right_readings_spell_the_word_and_are_some_of_all(strips):
     lexicon = Lattice.from_lexicon([[ord(c) - 97 for c in strip.word] for strip in strips])
     read = ["".join(chr(97 + c) for c in word) for word in reader.read(strips, lexicon)]
     assert {*read} <= {strip.word for strip in strips}
+
+
+def test_every_word_can_be_read_from_its_pieces():
+    """Words of two wide letters with wide spaces, too: once they had no path, as no piece was so wide."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(2, 1, 16, 8, generator=generator) * 0.7 + 0.3  # ink in all columns
+    wide = WordSample(images, torch.tensor([0, 1]), "ab")
+    many = make_strips([wide], 50, 1)
+    assert max(strip.image.shape[1] for strip in many) == 1 + 8 + 3 + 8 + 1
+    with torch.no_grad():
+        _, right = GraphReader(16, 2).eval().sums(many)
+    assert right.isfinite().all()
 
 
 def test_ctc_learns_a_few_words_by_heart(strips):

@@ -30,7 +30,8 @@ class VqaNet(Net):
 
     The mean colour of a picture is taken away, as a bright background would drown what differs between pictures. Both
     codes are normalised (``LayerNorm``) before they are multiplied: a product of two small codes has gradients that are
-    smaller still. Without either, training stays at the most frequent answer for long.
+    smaller still. Without either, training stays at the most frequent answer for long. The first convolution sees every
+    pixel: of a small circle and a small square only corners differ.
 
     Input words ``(*batch, L)`` int64 and images ``(*batch, channels, H, W)``; output scores ``(*batch, num_answers)``.
 
@@ -71,9 +72,9 @@ class VqaNet(Net):
         if look:
             flat = width * ((height + 3) // 4) * ((breadth + 3) // 4)
             self.eye = nn.Sequential(
-                nn.Conv2d(channels + 2, width, 3, 2, 1), nn.ReLU(),
-                nn.Conv2d(width, width, 3, 2, 1), nn.ReLU(),
-                nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(),
+                *_convolution(channels + 2, (width + 1) // 2, 1),
+                *_convolution((width + 1) // 2, width, 2),
+                *_convolution(width, width, 2),
                 nn.Flatten(), nn.Linear(flat, code), nn.LayerNorm(code),
             )  # fmt: skip
         self.asked = nn.Sequential(nn.Linear(width, code), nn.LayerNorm(code))
@@ -103,6 +104,10 @@ class VqaNet(Net):
         states, _ = self.reader(vectors)
         last = (words != 0).sum(-1).sub(1).clamp_min(0)  # an empty question is read as one padding
         return states[torch.arange(len(words), device=words.device), last]
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
 
 
 def _places(images: Tensor) -> Tensor:

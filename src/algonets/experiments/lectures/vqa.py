@@ -40,7 +40,7 @@ class VqaExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        steps: int = 4500,
+        steps: int = 3000,
         batch_size: int = 128,
         width: int = 32,
         side: int = 32,

@@ -30,6 +30,7 @@ def save_lattice(path: Path, reader: Any, strips: list[Strip]) -> None:
         top.axvline(cut, color="tab:orange", linewidth=0.8)
     read = "".join(chr(97 + int(table[arc, 3])) for arc in best)
     top.set(title=f"“{strip.word}” with its candidate cuts; read as “{read}”", xlim=(0, width), yticks=[], xticks=[])
+    highest = 0.0
     strongest = marginals.argsort(descending=True)[:60].tolist()
     for arc in sorted({*strongest, *best}, key=lambda a: a in best):
         _, begin, end, letter, _ = table[arc].tolist()
@@ -39,12 +40,13 @@ def save_lattice(path: Path, reader: Any, strips: list[Strip]) -> None:
         if probability < 0.005 and arc not in best:
             continue
         colour = "tab:blue" if arc in best else str(0.8 - 0.6 * probability)
+        highest = max(highest, height)
         xs = torch.linspace(0, 1, 30)
         bottom.plot(x + (y - x) * xs, 4 * height * xs * (1 - xs), color=colour, linewidth=2 if arc in best else 1)
         if probability > 0.03 or arc in best:
             bottom.text((x + y) / 2, height + 0.02, chr(97 + letter), color=colour, ha="center", va="bottom")
     bottom.plot(strip.cuts, [0] * len(strip.cuts), "o", color="black", markersize=4)
-    bottom.set(xlim=(0, width), yticks=[], ylim=(-0.1, 2.1), xlabel="column")
+    bottom.set(xlim=(0, width), yticks=[], ylim=(-0.1, highest + 0.25), xlabel="column")
     bottom.set_title("lattice of interpretations: arcs by probability, the best path in blue")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

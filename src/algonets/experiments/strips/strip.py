@@ -51,7 +51,7 @@ def _paste(sample, generator: torch.Generator) -> Strip:
         torch.maximum(window, letter, out=window)
     breadth = sample.images.shape[-1]
     cuts = over_segment(image, max(2, breadth // 5))
-    longest = breadth + OVERLAP
+    longest = breadth + OVERLAP + SPACE  # a letter and the space beside it: every column belongs to a piece
     pairs = [(i, j) for i in range(len(cuts)) for j in range(i + 1, len(cuts))]
     spans = [(i, j) for i, j in pairs if cuts[j] - cuts[i] <= longest]
     return Strip(image, sample.labels, sample.word, begins, ends, cuts, spans)

@@ -33,10 +33,23 @@ class Domains(NamedTuple):
 class Classifier(nn.Module):
     """Features, and a linear classifier on them."""
 
-    def __init__(self, inputs: int, hidden: int, features: int, classes: int):
+    def __init__(self, features: nn.Sequential, width: int, classes: int):
         super().__init__()
-        self.features = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, features), nn.ReLU())
-        self.head = nn.Linear(features, classes)
+        self.features = features
+        self.head = nn.Linear(width, classes)
+
+    @classmethod
+    def of_points(cls) -> "Classifier":
+        """A perceptron for two coordinates."""
+        return cls(nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU()), 16, 2)
+
+    @classmethod
+    def of_pictures(cls) -> "Classifier":
+        """Three convolutions for 8 x 8 pixels; no batch norm, whose statistics would differ between the domains."""
+        layers = [nn.Unflatten(1, (1, 8, 8))]
+        for inputs, outputs, pool in ((1, 16, 1), (16, 32, 2), (32, 32, 2)):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(pool)]
+        return cls(nn.Sequential(*layers, nn.Flatten(), nn.Linear(128, 64), nn.ReLU()), 64, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
@@ -114,11 +127,12 @@ class DomainAdversaryExperiment(Study):
     def _fit(self, domains: Domains, way: str, rate: float, strength: float, seed: int) -> Classifier:
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
-        sizes = (2, 32, 16, 2) if domains.x.shape[1] == 2 else (64, 128, 64, 10)
-        model = Classifier(*sizes)
-        adversary = DomainAdversary(sizes[2], 32)
+        model = Classifier.of_points() if domains.x.shape[1] == 2 else Classifier.of_pictures()
+        adversary = DomainAdversary(model.head.in_features, 32)
         annealing = Annealing(adversary, GradientReversal, RampSchedule(strength))
         optimizer = torch.optim.Adam([*model.parameters(), *adversary.parameters()], rate)
+        # On pictures the game between the two swings to the end unless the rate falls; the moons need the whole rate.
+        slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 if domains.x.shape[1] == 2 else 0.0, self.steps)
         x, y = (domains.target_x, domains.target_y) if way == "target" else (domains.x, domains.y)
         for step in range(self.steps):
             annealing.set(step / self.steps)
@@ -131,6 +145,7 @@ class DomainAdversaryExperiment(Study):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            slower.step()
         return model
 
     def criteria(self, mean: Any) -> list[Criterion]:

@@ -17,6 +17,7 @@ __all__ = ["OnlineMemoryExperiment", "bit_stream", "influence"]
 
 UNITS, POSITIVE = 23, 10
 TRUNCATIONS = (1, 10, 100)
+SMALL = 0.2  # of torch's size of recurrent weights, at first
 
 
 class OnlineMemoryExperiment(Study):
@@ -41,7 +42,7 @@ class OnlineMemoryExperiment(Study):
         delay: int = 4,
         units: int = 16,
         streams: int = 50,
-        steps: int = 5000,
+        steps: int = 10_000,
         balance_steps: int = 20_000,
         long_steps: int = 200_000,
         **common: Any,
@@ -68,6 +69,8 @@ class OnlineMemoryExperiment(Study):
         """Bits a symbol, twenty averages over the run; by UORO, or backpropagation through one step."""
         torch.manual_seed(seed)
         cell, readout = nn.RNNCell(1, self.units), nn.Linear(self.units, 1)
+        with torch.no_grad():
+            cell.weight_hh.mul_(SMALL)  # else a random network remembers, and a readout is all that must be learnt
         parameters = [*cell.parameters(), *readout.parameters()]
         optimizer = torch.optim.Adam(parameters, 3e-3)
         slower = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1 / (1 + 10 * t / self.steps))
