@@ -146,3 +146,10 @@ def test_errors(options, message):
         Solver(one, **options)
     with pytest.raises(TypeError, match="must be callable"):
         Solver("solver")
+
+
+@pytest.mark.parametrize("k", [torch.tensor(1), torch.tensor([1, 2]), torch.tensor([1, 2, 3, 4])])
+def test_an_instance_has_one_value_an_example(k):
+    solver = Solver(lambda theta, k: theta, batched=False)
+    with pytest.raises(ValueError, match=r"Solver\(k\) must have the batch shape \(3,\) of theta in front"):
+        solver(torch.zeros(3, 2), k=k)

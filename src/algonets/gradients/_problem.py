@@ -21,6 +21,7 @@ __all__ = [
     "both",
     "count_calls",
     "event_dims_of",
+    "per_example",
     "sense_of",
     "solver_name",
 ]
@@ -83,6 +84,15 @@ def both(first: Mask, second: Mask) -> Mask:
     return first & second
 
 
+def per_example(call: str, value: Any, batch: torch.Size, like: str) -> Any:
+    """Check and flatten a tensor of the instance, which has one value an example; anything else is handed on."""
+    if not isinstance(value, Tensor):
+        return value
+    rule = f"must have the batch shape {tuple(batch)} of {like} in front, one value an example"
+    require(value.shape[: len(batch)] == batch, call, rule, value, "Bind what all share by functools.partial.")
+    return flatten_batch(value, value.ndim - len(batch))
+
+
 def wide(x: Tensor) -> Tensor:
     """Compute half types in float32."""
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
@@ -125,7 +135,9 @@ class Problem:
             flat = flat.masked_fill(self.closed, 0.0)
         self.scores = flat if self.sign == 1 else -flat
         self.events = tuple(range(-event_dims, 0))
-        self.instance = {name: self._per_example(name, value) for name, value in instance.items()}
+        self.instance = {
+            name: per_example(f"{call}({name})", value, self.batch, "theta") for name, value in instance.items()
+        }
         self.keep_sign = keep_sign
 
     @property
@@ -148,15 +160,6 @@ class Problem:
                 reject(f"{self.call}(theta)", rule, what, "Look for a diverged network.")
             return closed
         return closed
-
-    def _per_example(self, name: str, value: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return value
-        dims = len(self.batch)
-        if value.shape[:dims] != self.batch:
-            rule = f"must have the batch shape {tuple(self.batch)} of theta in front, one value an example"
-            reject(f"{self.call}({name})", rule, value, "Bind what all share by functools.partial or a Solver.")
-        return flatten_batch(value, value.ndim - dims)
 
     def other(self, name: str, value: Any) -> Tensor:
         """Check and flatten a tensor of the shape of theta: solutions, which use nothing that theta forbids."""

@@ -12,7 +12,7 @@ from algonets._core.shapes import flatten_batch
 from algonets.distributions import Gaussian
 from algonets.gradients._estimate import surrogate
 from algonets.gradients._noise import Noise, check_law, check_pairs, check_score, draw
-from algonets.gradients._problem import solver_name, wide
+from algonets.gradients._problem import per_example, solver_name, wide
 from algonets.gradients._score import Baseline, coefficients, resolve_baseline
 
 __all__ = ["Smoothed"]
@@ -94,7 +94,7 @@ class Smoothed(torch.nn.Module):
         check_finite("Smoothed(x)", x)
         batch = x.shape[: x.ndim - self.event_dims]
         flat = wide(flatten_batch(x, self.event_dims))
-        inputs = {name: self._per_example(name, value, batch) for name, value in instance.items()}
+        inputs = {name: per_example(f"Smoothed({name})", value, batch, "x") for name, value in instance.items()}
         z = draw(self.distribution, self.samples, flat.detach(), generator, self.antithetic, self.quasi)
         values, good = self._evaluate(flat.detach() + z, inputs)
         weights = good.to(flat.dtype) / good.sum(0).clamp_min(1)
@@ -109,13 +109,6 @@ class Smoothed(torch.nn.Module):
                 weights = torch.cat([weights, torch.where(there, -slopes.sum(0), 0.0)])
         mean = (weights.reshape(*weights.shape, *(1,) * (values.ndim - 2)) * values).sum(0)
         return mean.reshape((*batch, *mean.shape[1:])).to(x.dtype)
-
-    def _per_example(self, name: str, value: Any, batch: torch.Size) -> Any:
-        if not isinstance(value, Tensor):
-            return value
-        rule = f"must have the batch shape {tuple(batch)} of x in front, one value an example"
-        require(value.shape[: len(batch)] == batch, f"Smoothed({name})", rule, value)
-        return flatten_batch(value, value.ndim - len(batch))
 
     def _evaluate(self, x: Tensor, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Call fn on ``(S, N, *event)``; returns ``(S, N, *out)`` and which rows are finite."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from algonets._core.checks import check_at_least, check_floating, check_positive
 from algonets._core.errors import reject, reject_type, require
 from algonets._core.shapes import flatten_batch
-from algonets.gradients._problem import SolverWarning, solver_name
+from algonets.gradients._problem import SolverWarning, per_example, solver_name
 from algonets.gradients._processes import Outcome, call, call_all
 
 __all__ = ["Solver"]
@@ -109,16 +109,17 @@ class Solver:
         """Solve ``(*batch, *event)``, and tell which examples have a solution.
 
         Tensors of the instance lead with the batch; anything else goes to every example.
+
+        Raises:
+            TypeError: theta is no floating tensor.
+            ValueError: theta has too few dimensions, or a tensor of the instance another batch.
         """
         theta = check_floating("Solver(theta)", theta).detach()
         if theta.ndim < self.event_dims:
             reject("Solver(theta)", f"must have at least {self.event_dims} dimensions, those of one problem", theta)
         batch = theta.shape[: theta.ndim - self.event_dims]
         flat = flatten_batch(theta, self.event_dims)
-        inputs = {
-            name: flatten_batch(value, value.ndim - len(batch)) if isinstance(value, Tensor) else value
-            for name, value in instance.items()
-        }
+        inputs = {name: per_example(f"Solver({name})", value, batch, "theta") for name, value in instance.items()}
         found, reasons = self._solve_rows(flat, inputs)
         self.calls += len(flat)
         if reasons:
