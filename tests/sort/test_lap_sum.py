@@ -153,3 +153,11 @@ def test_asinh_of_what_overflows():
     assert all(bool(g.isfinite().all()) for g in slopes)
     near = (torch.tensor([0.3, -2.0], dtype=torch.float64), torch.tensor([1.0, 3.0], dtype=torch.float64))
     assert gradcheck(asinh_exp, tuple(v.requires_grad_() for v in near))
+
+
+@pytest.mark.parametrize("alpha", [1e-8, 1e-30])
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_ties_are_not_lost_at_the_smallest_scales(alpha, offset):
+    x = torch.tensor([[2.0, 1.0, 2.0, 1.0, 3.0]]) + offset
+    torch.testing.assert_close(soft_sort(x, LapSum(alpha)), x.sort().values, rtol=0, atol=0)
+    torch.testing.assert_close(soft_rank(x, LapSum(alpha)), torch.tensor([[3.5, 1.5, 3.5, 1.5, 5.0]]))

@@ -98,9 +98,12 @@ class LapSum(SortMethod):
         return torch.where(inner.unsqueeze(-1), members, (level <= 0).to(places.dtype).unsqueeze(-1)).to(x.dtype)
 
     def _scaled(self, x: Tensor) -> Tensor:
-        """Items in units of alpha, in float64."""
+        """Items in units of alpha from the smallest one, in float64."""
         alpha = self.alpha.to(torch.float64).reshape(()) if isinstance(self.alpha, Tensor) else self.alpha
-        return x.to(torch.float64) / alpha
+        wide = x.to(torch.float64)
+        least, most = wide.detach().amin(-1, keepdim=True), wide.detach().amax(-1, keepdim=True)
+        # A bound lies a few alpha from a group of equal items, which must not be lost in rounding.
+        return (wide - least) / torch.clamp_min((most - least) * 1e-14, 1e-300).maximum(torch.zeros_like(least) + alpha)
 
     def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Items in order, their order and the ``n - 1`` inner bounds, in units of alpha."""
