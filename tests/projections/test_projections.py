@@ -108,3 +108,10 @@ def test_bad_arguments():
         projections.entmax(torch.zeros(2), "1.5")
     with pytest.raises(ValueError, match="must be positive"):
         projections.project_l1_ball(torch.zeros(2), -1.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_the_ball_takes_numbers_whose_squares_overflow(dtype):
+    largest = 300.0 if dtype == torch.float16 else 1e30
+    x = largest * torch.tensor([3.0, -4.0]).to(dtype)
+    assert torch.allclose(projections.project_ball(x, 5.0).float(), torch.tensor([3.0, -4.0]), atol=5e-3)

@@ -12,6 +12,7 @@ from torch.autograd import forward_ad
 from algonets._core.errors import reject, reject_type, require
 
 __all__ = [
+    "all_finite",
     "as_scale",
     "carries_tangent",
     "check_at_least",
@@ -78,14 +79,19 @@ def check_same_kind(call: str, value: torch.Tensor, like: torch.Tensor, like_nam
         reject(call, f"must be on the device of {like_name} ({like.device})", str(value.device))
 
 
+def all_finite(value: torch.Tensor) -> bool:
+    """Tell whether no entry is NaN or infinite; the values must be visible."""
+    # One reduction in the common case: a sum is finite only if all are. It may also overflow: then look closely.
+    plain = value.detach()
+    return math.isfinite(plain.sum().item()) or bool(plain.isfinite().all())
+
+
 def check_finite(call: str, value: torch.Tensor, remedy: str = "") -> None:
     """Reject NaN and infinities."""
     if torch.compiler.is_compiling() or value.is_meta or hides_values(value):
         return
-    # One reduction in the common case: a sum is finite only if all are. It may also overflow: then look closely.
-    plain = value.detach()
-    if not math.isfinite(plain.sum()) and not bool(plain.isfinite().all()):
-        reject(call, "must be finite", "NaN" if bool(plain.isnan().any()) else "inf", remedy)
+    if not all_finite(value):
+        reject(call, "must be finite", "NaN" if bool(value.detach().isnan().any()) else "inf", remedy)
 
 
 def check_finite_or_minus_inf(call: str, value: torch.Tensor) -> None:

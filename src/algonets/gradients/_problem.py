@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from algonets._core.checks import check_finite, check_floating, values_visible
+from algonets._core.checks import all_finite, check_finite, check_floating, values_visible
 from algonets._core.errors import reject, reject_type, require
 from algonets._core.shapes import flatten_batch
 
@@ -137,8 +137,7 @@ class Problem:
         """Where theta forbids; None where nothing is. NaN and infinities of the other sign are refused."""
         plain = flat.detach()
         visible = values_visible(plain)
-        # One reduction in the common case: a sum is finite only if all are. It may also overflow: then look closely.
-        if visible and math.isfinite(plain.sum().item()):
+        if visible and all_finite(plain):
             return None
         closed = plain == (-math.inf if self.sign == 1 else math.inf)
         if visible:
@@ -147,7 +146,7 @@ class Problem:
                 rule = f"must be finite, or {'-inf' if self.sign == 1 else '+inf'} for what is forbidden"
                 what = "NaN" if bool(plain.isnan().any()) else "an infinity of the other sign"
                 reject(f"{self.call}(theta)", rule, what, "Look for a diverged network.")
-            return closed if bool(closed.any()) else None
+            return closed
         return closed
 
     def _per_example(self, name: str, value: Any) -> Any:
@@ -207,9 +206,8 @@ class Problem:
         if _counters and not torch.compiler.is_compiling():
             for counter in _counters:
                 counter.calls += flat.shape[0]
-        # One reduction in the common case: the sum is finite only if all are.
         visible = values_visible(y)
-        if visible and math.isfinite(y.sum().item()):
+        if visible and all_finite(y):
             return y.reshape(scores.shape), None
         good = y.isfinite().flatten(1).all(1)
         if visible and not bool(good.all()):

@@ -91,7 +91,8 @@ def _gamma(
         refused = _log_uniform(count, options) >= 0.5 * x * x + d * (1 - v + v.log())
         return d * v, refused.nonzero().squeeze(1)
 
-    if not values_visible(torch.rand(1, **options)):  # traced: no loop whose length depends on values
+    # Traced, there is no loop whose length depends on values; only a draw shows whether vmap makes draws batched.
+    if not values_visible(torch.rand(1, **options)):
         return torch.ops.aten._standard_gamma(torch.full(size, shape, dtype=dtype, device=device), generator)
     drawn, todo = propose(math.prod(size))
     while len(todo):

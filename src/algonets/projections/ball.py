@@ -34,7 +34,12 @@ def project_ball(x: Tensor, radius: float | Tensor = 1.0) -> Tensor:
     check_floating("project_ball(x)", x)
     radius = as_scale("project_ball(radius)", radius)
     radius = radius.unsqueeze(-1) if isinstance(radius, Tensor) else radius
-    square = x.square().sum(-1, keepdim=True)
-    outside = square > radius**2
+    if x.numel() == 0:
+        return x.clone()
+    # Squares of large numbers would overflow, in float16 from 256 on.
+    scale = x.detach().abs().amax(-1, keepdim=True).clamp_min(1.0)
+    scaled = x / scale
+    square = scaled.square().sum(-1, keepdim=True)
+    outside = square.detach().sqrt() * scale > radius
     length = torch.where(outside, square, 1.0).sqrt()
-    return torch.where(outside, x * (radius / length), x)
+    return torch.where(outside, scaled * (radius / length), x)
