@@ -104,9 +104,13 @@ def use_native(call: str, *tensors: torch.Tensor | None) -> bool:
     """Decide whether ``call`` may run on the native kernels, given its tensor arguments."""
     if _setting == "torch" or _native is None:
         return False
-    if any(t is not None and carries_tangent(t) for t in tensors):
-        return False  # forward mode and torch.func differentiate the reference
-    fits = all(t is None or (t.device.type == "cpu" and t.dtype in _DTYPES) for t in tensors)
+    fits = True
+    for t in tensors:  # a plain loop is faster, and this runs in every call
+        if t is None:
+            continue
+        if carries_tangent(t):
+            return False  # forward mode and torch.func differentiate the reference
+        fits = fits and t.device.type == "cpu" and t.dtype in _DTYPES
     if _setting == "native" and not fits:
         odd = next(t for t in tensors if t is not None and (t.device.type != "cpu" or t.dtype not in _DTYPES))
         reject(

@@ -55,8 +55,11 @@ class Operator:
 
     def __call__(self, *arguments: Any) -> Any:
         tensors = arguments[: self._tensors]
-        if torch.compiler.is_compiling() or any([_is_traced(a) for a in tensors]):
+        if torch.compiler.is_compiling():
             return self._traced(*arguments)
+        for tensor in tensors:
+            if tensor is not None and _is_traced(tensor):
+                return self._traced(*arguments)
         if not torch.is_grad_enabled():
             return self._compute(*arguments)
         return self._direct.apply(*tensors, arguments[self._tensors :])

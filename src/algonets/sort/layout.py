@@ -47,18 +47,20 @@ class Items:
     ):
         first = f"{call}({name})"
         check_floating(first, x)
-        require(x.ndim >= 1, first, "must have at least one dimension", x)
+        # Messages are only made where they are wanted: formatting costs microseconds, and this runs in every call.
+        if x.ndim < 1:
+            reject(first, "must have at least one dimension", x)
         if isinstance(dim, bool) or not isinstance(dim, int):
             reject_type(f"{call}(dim)", "must be an integer", dim)
-        require(
-            -x.ndim <= dim < x.ndim, f"{call}(dim)", f"must be a dimension of {name}, of shape {tuple(x.shape)}", dim
-        )
+        if not -x.ndim <= dim < x.ndim:
+            reject(f"{call}(dim)", f"must be a dimension of {name}, of shape {tuple(x.shape)}", dim)
         self.call, self.dim = call, dim % x.ndim
         self.dtype = x.dtype
         # Views that change nothing would each cost a node of the graph: microseconds, twice.
         moved = x if self.dim == x.ndim - 1 else x.movedim(dim, -1)
         self.batch, self.n = moved.shape[:-1], moved.shape[-1]
-        require(self.n >= 1, first, f"must have at least one item along dim={dim}", x)
+        if self.n < 1:
+            reject(first, f"must have at least one item along dim={dim}", x)
         wide = torch.float32 if x.dtype.itemsize < 4 else x.dtype
         flat = moved if x.ndim == 2 else moved.reshape(math.prod(self.batch), self.n)
         if wide is not x.dtype:
