@@ -40,7 +40,7 @@ class VqaExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        steps: int = 3000,
+        steps: int = 2000,
         batch_size: int = 128,
         width: int = 32,
         side: int = 32,
@@ -63,7 +63,7 @@ class VqaExperiment(AbstractExperiment):
             draws = torch.Generator().manual_seed(self.seed + 2)
             self.train(
                 name.lower().replace(" + ", "-").replace(" ", "-"), network, _loss,
-                lambda step, g=draws: scenes.draw(self.batch_size, g)[:3], self.steps, 3e-3,
+                lambda step, g=draws: scenes.draw(self.batch_size, g)[:3], self.steps, 1e-3,
             )  # fmt: skip
             answers[name] = evaluated(network, test.words, test.images).argmax(-1)
             rows.append(_row(name, answers[name], test, scenes))
