@@ -73,7 +73,7 @@ class DomainAdversaryExperiment(Study):
         self,
         seeds: int = 3,
         angle: int = 35,
-        steps: int = 1500,
+        steps: int = 1000,
         strength: int = 100,
         **common: Any,
     ):
