@@ -54,6 +54,16 @@ def test_empty_batches_of_every_type(backend, kind):
         assert circuit(torch.zeros(2, 0, 4, dtype=kind)).shape == (2, 0, 3)
 
 
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_circuits_of_constants_or_without_outputs(backend):
+    _, circuit = of("dense")
+    state = circuit.__getstate__() | {"groups": 0}
+    with an.backend(backend):
+        for literals in ([], [0, 1, 1]):
+            alone = type(circuit)(**(state | {"literals": np.array(literals, np.uint32)}))
+            assert torch.equal(alone.counts(rows("dense", 70)), torch.tensor([literals] * 70, dtype=torch.int32))
+
+
 def random_layer(rng: np.random.Generator, inputs: int, gates: int) -> tuple[LogicLayer, np.ndarray, np.ndarray]:
     """Gates with their truth tables and wires; many read the same signal twice, or few signals."""
     wires = rng.integers(inputs if rng.random() < 0.8 else min(inputs, 2), size=(2, gates))

@@ -92,7 +92,7 @@ class Runtime:
             values[1 + self.inputs + gate] = read(x) ^ read(y) if k else read(x) & read(y)
         bits = values[literals >> 1] ^ -(literals & 1).astype(np.int64)[:, None]
         unpacked = np.unpackbits(np.ascontiguousarray(bits).view(np.uint8), axis=1, bitorder="little")
-        starts = np.concatenate(([0], self.ends[:-1]))
+        starts = np.concatenate(([0], self.ends))[:-1]
         parts = [unpacked[i:j].sum(0, dtype=np.int32) for i, j in zip(starts, self.ends, strict=True)]
         return np.stack(parts, 1) if parts else np.zeros((unpacked.shape[1], 0), np.int32)
 
