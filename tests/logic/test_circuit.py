@@ -1,6 +1,7 @@
 """Circuits are their hardened networks, bit for bit; simplification; what is refused."""
 
 import copy
+import itertools
 import pickle
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 
 import algonets as an
 from algonets._core import backend as backend_of
-from algonets.logic import GATES, Binarize, GroupSum, LogicConv2d, LogicLayer, Sequential, compile, harden
+from algonets.logic import GATES, Binarize, GroupSum, LogicConv2d, LogicLayer, Sequential, Thermometer, compile, harden
 from algonets.logic._simplify import reference
 from algonets.logic.netlist import lower
 from tests.logic.networks import EVENTS, NETWORKS, dense, rows, seeded
@@ -40,6 +41,80 @@ def test_equals_the_hardened_network(name, simplify):
     x = rows(name, 6)
     assert torch.equal(circuit(x.reshape(2, 3, *EVENTS[name])), circuit(x).reshape(2, 3, -1))
     assert torch.equal(circuit(x[0]), circuit(x)[0])
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.int64, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_empty_batches_of_every_type(backend, kind):
+    circuit = compile(Sequential(Binarize(0.5), LogicLayer(4, 6), GroupSum(3)), torch.zeros(1, 4))
+    with an.backend(backend):
+        x = torch.zeros(0, 4, dtype=kind)
+        assert circuit.counts(x).shape == (0, 3) and circuit.pack(x).shape == (4, 0)
+        assert circuit.run_packed(circuit.pack(x), 0).shape == (0, 3)
+        assert circuit(torch.zeros(2, 0, 4, dtype=kind)).shape == (2, 0, 3)
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_circuits_of_constants_or_without_outputs(backend):
+    _, circuit = of("dense")
+    state = circuit.__getstate__() | {"groups": 0}
+    with an.backend(backend):
+        for literals in ([], [0, 1, 1]):
+            alone = type(circuit)(**(state | {"literals": np.array(literals, np.uint32)}))
+            assert torch.equal(alone.counts(rows("dense", 70)), torch.tensor([literals] * 70, dtype=torch.int32))
+
+
+def random_layer(rng: np.random.Generator, inputs: int, gates: int) -> tuple[LogicLayer, np.ndarray, np.ndarray]:
+    """Gates with their truth tables and wires; many read the same signal twice, or few signals."""
+    wires = rng.integers(inputs if rng.random() < 0.8 else min(inputs, 2), size=(2, gates))
+    wires[1] = np.where(rng.random(gates) < 0.2, wires[0], wires[1])
+    tables = rng.choice([range(16), range(16), (0, 6, 9, 15)][rng.integers(3)], gates)
+    layer = LogicLayer(inputs, gates, wiring=torch.from_numpy(wires))
+    with torch.no_grad():
+        layer.weights.zero_()[torch.arange(gates), torch.from_numpy(tables)] = 1.0
+    return layer, tables, wires
+
+
+@needs_native
+@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
+@pytest.mark.parametrize("seed", range(12))
+def test_random_circuits_by_their_truth_tables(seed, isa):
+    """Thresholds, some equal or beyond all bytes, features and classes that fill no word, dead gates and inputs."""
+    native = backend_of.native()
+    best = native.isa()
+    order = ["baseline", "avx2", "avx512"]
+    if order.index(isa) > order.index(best):
+        pytest.skip(f"this machine has no {isa}")
+    rng = np.random.default_rng(seed)
+    features, thresholds, classes = (
+        rng.choice([1, 63, 130, 257, 320]),
+        rng.choice([1, 2, 3, 5]),
+        rng.choice([1, 15, 17]),
+    )
+    widths = [int(w) for w in rng.choice([1, 64, 193, 1500], rng.integers(3))]
+    sizes = [features * thresholds, *widths, int(classes * rng.choice([1, 7, 16, 65]))]
+    layers = [random_layer(rng, a, b) for a, b in itertools.pairwise(sizes)]
+    levels = np.sort(rng.choice([-1.0, 0.0, 30.5, 127.0, 200.0, 254.5, 255.0], (thresholds, features)), 0)
+    encoder = Thermometer(int(thresholds))
+    encoder.thresholds = torch.from_numpy(levels).float()
+    net = Sequential(encoder, *(layer for layer, _, _ in layers), GroupSum(int(classes)))
+    circuits = [compile(net, torch.zeros(1, features), simplify=simplify) for simplify in (True, False)]
+    try:
+        native.select_isa(isa)
+        for rows in (1, 511, 512, 1025, 2100):
+            x = rng.integers(256, size=(rows, features)).astype(np.uint8)
+            x[rng.random(x.shape) < 0.2] = rng.choice([0, 255])
+            signals = (x[:, None] > levels).reshape(rows, -1)
+            for _, tables, (first, second) in layers:
+                signals = (tables >> (3 - 2 * signals[:, first] - signals[:, second]) & 1).astype(bool)
+            wanted = torch.from_numpy(signals.reshape(rows, classes, -1).sum(-1).astype(np.int32))
+            for circuit in circuits:
+                given_x = torch.from_numpy(x)
+                assert torch.equal(circuit.counts(given_x), wanted)
+                assert torch.equal(circuit.counts(given_x.float()), wanted)
+                assert torch.equal(circuit.run_packed(circuit.pack(given_x), rows), wanted)
+    finally:
+        native.select_isa(best)
 
 
 @needs_native

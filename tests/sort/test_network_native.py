@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -101,6 +103,32 @@ def test_every_law_and_network_equals_the_reference(isa, law_type, kind):
     agree(inputs(19, n, 3), law_type, wiring(kind, n), 1e-10, 1e-11)
 
 
+def random_pairs(generator: torch.Generator, n: int) -> list[tuple[int, int]]:
+    """Comparators of any wires in either order, some repeated or turned, some closed on four wires."""
+    pairs: list[tuple[int, int]] = []
+    for _ in range(n):
+        a, b, x, y = torch.randperm(n, generator=generator)[:4].tolist()
+        made = [(a, b), (x, y), (b, x), (a, y), (b, a)]
+        keep = torch.rand(5, generator=generator) < torch.rand(1, generator=generator)
+        pairs += [pair for pair, kept in zip(made, keep.tolist(), strict=True) if kept]
+        if len(pairs) % 3 == 1:
+            pairs.append(pairs[-1] if len(pairs) % 2 else pairs[-1][::-1])
+    return pairs
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_networks_above_and_below_the_size_for_columns(isa, seed):
+    """Only above 40 items, for one row, or for many payloads do comparators run in groups."""
+    generator = torch.Generator().manual_seed(seed)
+    n, rows = [(5, 1), (17, 33), (40, 2), (41, 2), (50, 1), (65, 17), (100, 9), (131, 3)][seed]
+    network = networks.from_pairs(n, random_pairs(generator, n))
+    x, scale, payload, _ = inputs(rows, n, [9, 17, 40][seed % 3])
+    target = x.detach().argsort(-1).argsort(-1)
+    with torch.no_grad():  # wide enough for no entry of P to be near 1: its logarithm magnifies the rounding
+        scale.fill_(3.0)
+    agree((x, scale, payload, target), distributions.Cauchy, network, 1e-10, 1e-11)
+
+
 @pytest.mark.parametrize("columns", [1, 2, 9, 40])
 @pytest.mark.parametrize("rows", [1, 2, 16, 33])
 def test_batches_and_payloads_of_any_size(isa, rows, columns):
@@ -196,6 +224,25 @@ def test_vmap_and_compile(what):
     torch.testing.assert_close(compiled, expected)
     grads = [torch.autograd.grad(y.square().sum(), (x, scale)) for y in (compiled, expected)]
     torch.testing.assert_close(*grads)
+
+
+def test_calls_from_several_threads_make_the_groups_of_a_network_once():
+    x, _, payload, _ = inputs(2, 60, 12)
+    network = networks.from_pairs(60, random_pairs(torch.Generator().manual_seed(99), 60))
+    law = distributions.Cauchy(0.8)
+    start = threading.Barrier(6)
+
+    def moved(k: int) -> torch.Tensor:
+        start.wait()
+        work = _network_ops.collect if k % 2 else lambda *a: _network_ops.apply(*a)[1]
+        return work(x.detach(), payload.detach(), network, law)
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(moved, range(6)))
+    with algonets.backend("torch"):
+        wanted = _network_ops.apply(x, payload, network, law)[1], _network_ops.collect(x, payload, network, law)
+    for k, y in enumerate(found):
+        torch.testing.assert_close(y, wanted[k % 2].detach(), rtol=1e-10, atol=1e-11)
 
 
 def test_shared_scale_has_one_gradient_and_forward_mode_takes_the_reference():

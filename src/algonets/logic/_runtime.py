@@ -7,7 +7,7 @@ import torch
 
 from algonets._core.backend import active_backend, get_num_threads, native, native_status
 
-__all__ = ["Runtime", "simplify"]
+__all__ = ["Runtime", "as_bits", "as_rows", "pack_bits", "simplify"]
 
 _BLOCK = 1 << 12
 
@@ -76,7 +76,7 @@ class Runtime:
 
     def _rows(self, bits: np.ndarray) -> np.ndarray:
         """Count for booleans ``(bits, N, features)``."""
-        rows = bits.transpose(1, 0, 2).reshape(bits.shape[1], -1)
+        rows = as_bits(bits)
         return self.words(pack_bits(rows), len(rows))
 
     def _reference(self, words: np.ndarray) -> np.ndarray:
@@ -92,9 +92,15 @@ class Runtime:
             values[1 + self.inputs + gate] = read(x) ^ read(y) if k else read(x) & read(y)
         bits = values[literals >> 1] ^ -(literals & 1).astype(np.int64)[:, None]
         unpacked = np.unpackbits(np.ascontiguousarray(bits).view(np.uint8), axis=1, bitorder="little")
-        starts = np.concatenate(([0], self.ends[:-1]))
+        starts = np.concatenate(([0], self.ends))[:-1]
         parts = [unpacked[i:j].sum(0, dtype=np.int32) for i, j in zip(starts, self.ends, strict=True)]
         return np.stack(parts, 1) if parts else np.zeros((unpacked.shape[1], 0), np.int32)
+
+
+def as_bits(bits: np.ndarray) -> np.ndarray:
+    """Booleans ``(bits, N, features)`` to the input bits ``(N, bits features)``."""
+    each, rows, features = bits.shape
+    return bits.transpose(1, 0, 2).reshape(rows, each * features)
 
 
 def pack_bits(rows: np.ndarray) -> np.ndarray:

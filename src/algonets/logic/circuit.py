@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from algonets._core.errors import reject, reject_type, require
-from algonets.logic._runtime import Runtime, as_rows, pack_bits, simplify
+from algonets.logic._runtime import Runtime, as_bits, as_rows, pack_bits, simplify
 from algonets.logic.layer import LogicLayer
 from algonets.logic.lookup import LookupLayer
 from algonets.logic.netlist import Netlist, lower
@@ -144,8 +144,7 @@ class Circuit:
         """Pack examples for :meth:`run_packed`: int64 ``(inputs, ceil(N / 64))``, a bit an example."""
         rows = x.detach().cpu().reshape(-1, self.features)
         wide = rows if rows.dtype.is_floating_point else rows.to(torch.float32)
-        bits = self._compare(wide).numpy().transpose(1, 0, 2).reshape(len(rows), -1)
-        return torch.from_numpy(pack_bits(bits))
+        return torch.from_numpy(pack_bits(as_bits(self._compare(wide).numpy())))
 
     def run_packed(self, words: Tensor, samples: int) -> Tensor:
         """Count the outputs for packed input bits.
