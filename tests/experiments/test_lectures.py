@@ -28,7 +28,7 @@ TINY: dict[str, dict] = {
     "sequence": {"lengths": [4, 6], "steps": 2, "test_size": 8, "hidden": 4},
     "segment": {"steps": 2, "train_size": 6, "test_size": 4, "batch_size": 3, "width": 2},
     "nowcast": {"steps": 2, "test_size": 4, "batch_size": 2, "channels": 2, "units": 4},
-    "vqa": {"steps": 2, "test_size": 60, "batch_size": 4, "width": 4, "side": 16},
+    "vqa": {"steps": 2, "train_size": 40, "test_size": 60, "batch_size": 4, "width": 4, "side": 16},
     "texture": {"textures": ["waves"], "steps": 2, "side": 20},
     "style": {"textures": ["bricks"], "steps": 2, "height": 16, "width": 20},
     "generate": {"steps": 3, "test_size": 40, "batch_size": 8, "width": 2, "latent": 3},

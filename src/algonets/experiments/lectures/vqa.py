@@ -29,7 +29,8 @@ class VqaExperiment(AbstractExperiment):
 
     Args:
         steps: Of each model.
-        batch_size: Questions of a step, drawn anew.
+        batch_size: Questions of a step.
+        train_size: Questions to train on. Coming again, they teach the order of words sooner than ever new ones.
         width: Of the models.
         side: Pixels of a scene.
         test_size: Questions of the test.
@@ -40,30 +41,34 @@ class VqaExperiment(AbstractExperiment):
 
     def __init__(
         self,
-        steps: int = 2000,
+        steps: int = 2500,
         batch_size: int = 128,
+        train_size: int = 20_000,
         width: int = 32,
         side: int = 32,
         test_size: int = 2000,
         **common: Any,
     ):
         super().__init__(**common)
-        self.keep(steps=steps, batch_size=batch_size, width=width, side=side, test_size=test_size)
+        self.keep(
+            steps=steps, batch_size=batch_size, train_size=train_size, width=width, side=side, test_size=test_size
+        )
 
     def measure(self) -> Report:
         """Train three models, ask them, and ask the best about the wrong pictures."""
         scenes = Scenes(self.side)
         test = scenes.draw(self.test_size, torch.Generator().manual_seed(self.seed + 1))
+        seen = scenes.draw(self.train_size, torch.Generator().manual_seed(self.seed + 2))
         rows, answers = [], {}
         for name, options in MODELS.items():
             torch.manual_seed(self.seed)
             network = VqaNet(
                 len(scenes.words), len(scenes.answers), (3, self.side, self.side), width=self.width, **options
             )
-            draws = torch.Generator().manual_seed(self.seed + 2)
+            draws = torch.Generator().manual_seed(self.seed + 4)
             self.train(
                 name.lower().replace(" + ", "-").replace(" ", "-"), network, _loss,
-                lambda step, g=draws: scenes.draw(self.batch_size, g)[:3], self.steps, 1e-3,
+                lambda step, g=draws: self._batch(seen, g), self.steps, 1e-3,
             )  # fmt: skip
             answers[name] = evaluated(network, test.words, test.images).argmax(-1)
             rows.append(_row(name, answers[name], test, scenes))
@@ -80,6 +85,10 @@ class VqaExperiment(AbstractExperiment):
             at_most("LSTM + CNN on wrong pictures", whole["LSTM + CNN, wrong pictures"], 0.6),
         ]
         return Report("Right answers", rows, criteria, self._draw(scenes, test, answers, rows))
+
+    def _batch(self, seen: SceneBatch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        chosen = torch.randint(self.train_size, (self.batch_size,), generator=generator)
+        return seen.images[chosen], seen.words[chosen], seen.answers[chosen]
 
     def _frequent(self, scenes: Scenes, test: SceneBatch) -> Tensor:
         """The answer most frequent among training questions of the same kind."""
