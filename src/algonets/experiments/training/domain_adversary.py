@@ -127,12 +127,13 @@ class DomainAdversaryExperiment(Study):
     def _fit(self, domains: Domains, way: str, rate: float, strength: float, seed: int) -> Classifier:
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
-        model = Classifier.of_points() if domains.x.shape[1] == 2 else Classifier.of_pictures()
+        points = domains.x.shape[1] == 2
+        model = Classifier.of_points() if points else Classifier.of_pictures()
         adversary = DomainAdversary(model.head.in_features, 32)
         annealing = Annealing(adversary, GradientReversal, RampSchedule(strength))
         optimizer = torch.optim.Adam([*model.parameters(), *adversary.parameters()], rate)
         # On pictures the game between the two swings to the end unless the rate falls; the moons need the whole rate.
-        slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 if domains.x.shape[1] == 2 else 0.0, self.steps)
+        slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 if points else 0.0, self.steps)
         x, y = (domains.target_x, domains.target_y) if way == "target" else (domains.x, domains.y)
         for step in range(self.steps):
             annealing.set(step / self.steps)
