@@ -5,6 +5,11 @@ import random
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+# The same examples in every run; new ones are searched for with `--hypothesis-profile=default`.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
