@@ -44,6 +44,11 @@ def test_an_unbiased_estimator_has_variance_and_little_bias():
     assert flat.zeros == 1 and flat.cosine == 0 and flat.calls == 2
 
 
+def test_no_example_is_refused():
+    with pytest.raises(ValueError, match=r"diagnose\(theta\) must hold at least one example"):
+        diagnose(Identity(argmax, "mean"), torch.zeros(0, 4), reference=lambda theta: theta.softmax(-1))
+
+
 def test_ten_calls_of_an_argmax():
     """The target: a cosine of 0.75 to the exact gradient at ten calls, forward and backward."""
     found = compare(argmax, THETA, (10,), distribution=GumbelMax(), reference=softmax, repeats=5, generator=rng())

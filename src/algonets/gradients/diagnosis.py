@@ -76,7 +76,7 @@ def diagnose(
 
     Raises:
         TypeError: theta is no floating tensor; without a reference, ``layer`` is no :class:`Layer`.
-        ValueError: a reference or cotangent of another shape.
+        ValueError: no example at all; a reference or cotangent of another shape.
 
     Differentiability: none.
     Cost: ``repeats`` forward and backward passes, and the reference.
@@ -94,6 +94,7 @@ def diagnose(
     """
     check_floating("diagnose(theta)", theta)
     check_at_least("diagnose(repeats)", repeats, 1)
+    require(theta.numel() > 0, "diagnose(theta)", "must hold at least one example", theta)
     theta = theta.detach()
     if cotangent is None:
         cotangent = torch.randn(theta.shape, generator=generator, dtype=theta.dtype, device=theta.device)

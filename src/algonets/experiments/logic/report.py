@@ -31,7 +31,8 @@ def save_report(path: Path, metrics: dict[str, Any]) -> None:
     names = list(counts)[::-1]
     right.barh(names, [counts[name] for name in names], color=INK)
     right.set(
-        xlabel="gates", title=f"{metrics['gates_before']:,} gates learned, {metrics['gates']:,} after simplification"
+        xlabel="gates learned; those of a tree count once",
+        title=f"circuit: {metrics['gates_before']:,} gates, {metrics['gates']:,} after simplification",
     )
     right.tick_params(axis="y", labelsize=8)
     for side in ("top", "right"):

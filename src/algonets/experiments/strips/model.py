@@ -52,17 +52,20 @@ def _padded(words: list[torch.Tensor]) -> torch.Tensor:
     return targets
 
 
+def _along(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv1d(inputs, outputs, 7, padding=3, bias=False)
+    return convolution, nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(0.2)
+
+
 class ColumnReader(nn.Module):
     """The same convolutions over the strip and a CTC output every second column; label 0 is the blank."""
 
     def __init__(self, height: int, width: int):
         super().__init__()
         self.features = StripFeatures(height, width)
+        wide = 8 * width  # an output sees about the columns of a wide letter
         self.head = nn.Sequential(
-            nn.Conv1d(self.features.channels, 4 * width, 5, padding=2),
-            nn.ReLU(),
-            nn.Dropout(0.2),
-            nn.Conv1d(4 * width, LETTERS + 1, 3, padding=1),
+            *_along(self.features.channels, wide), *_along(wide, wide), nn.Conv1d(wide, LETTERS + 1, 3, padding=1)
         )
 
     def log_probs(self, strips: list[Strip]) -> tuple[torch.Tensor, torch.Tensor]:
