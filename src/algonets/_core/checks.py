@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 
+_scan: Any = getattr(extension.module, "all_finite", None)  # without the extension: None
+
 _SMALL = 32768
 """Up to so many entries a scan by one thread beats the dispatcher of torch, whose reductions start threads above."""
 
@@ -87,8 +89,8 @@ def check_same_kind(call: str, value: torch.Tensor, like: torch.Tensor, like_nam
 
 def all_finite(value: torch.Tensor) -> bool:
     """Tell whether no entry is NaN or infinite; the values must be visible."""
-    if extension.module is not None and value.numel() <= _SMALL and _is_plain(value):
-        return extension.module.all_finite(to_dlpack(value))
+    if _scan is not None and value.numel() <= _SMALL and _is_plain(value):
+        return _scan(to_dlpack(value))
     # One reduction in the common case: a sum is finite only if all are. It may also overflow: then look closely.
     plain = value.detach()
     return math.isfinite(plain.sum().item()) or bool(plain.isfinite().all())
