@@ -40,13 +40,13 @@ template <class C> void values(const NetworkCall<C>& call, int64_t begin, int64_
     const int samples = int(std::min<int64_t>(lanes, end - b));
     inverses(call, b, samples, inverse);
     load_rows(call.keys + b * plan.n, plan.n, lanes, samples, plan.n, wires.data);
-    passes_of(call).forward({&plan, 0, plan.count, wires.data, inverse, C(call.power), nullptr, nullptr, nullptr, nullptr, nullptr});
+    forward(call, {&plan, 0, plan.count, wires.data, inverse, C(call.power), {}, nullptr, nullptr, nullptr, nullptr});
     store_rows(wires.data, plan.n, lanes, samples, plan.n, y + b * plan.n);
   }
 }
 
 template <class C> void alphas(const NetworkCall<C>& call, int64_t begin, int64_t end, C* out) {
-  Mixing<C> mixing(call, nullptr, false);
+  Mixing<C> mixing(call, nullptr);
   const int64_t count = call.plan->count;
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
@@ -55,9 +55,9 @@ template <class C> void alphas(const NetworkCall<C>& call, int64_t begin, int64_
   }
 }
 
-// The differences are kept for a segment of comparators at a time, and recomputed from the wires before it: for large n
-// the memory is that of about sqrt(n C) comparators.
-constexpr int64_t kSegment = 32768;  // of this many comparators the tape of a tile is 2 MB
+// A tape is kept for a segment of comparators at a time, made anew from the wires before it: for large n the memory is
+// that of about sqrt(n C) comparators.
+constexpr int64_t kSegment = 32768;  // of this many comparators an array of a tile is 2 MB
 
 template <class C>
 void keys_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, const C* by_values, const C* by_alphas,
@@ -67,10 +67,10 @@ void keys_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, const
   const int lanes = lanes_of(call);
   const int64_t segment = std::min(count, std::max<int64_t>(kSegment, int64_t(std::sqrt(double(n) * double(count)))));
   const int64_t segments = count ? (count + segment - 1) / segment : 0;
-  Scratch<C> wires(n * lanes), saved(std::max<int64_t>(segments - 1, 0) * n * lanes), gradient(n * lanes), tape(segment * lanes),
-      alpha_tape(by_alphas ? segment * lanes : 0);
+  Scratch<C> wires(n * lanes), saved(std::max<int64_t>(segments - 1, 0) * n * lanes), gradient(n * lanes),
+      kept(Tape<C>::arrays(by_alphas, out.scale) * segment * lanes), alpha_tape(by_alphas ? segment * lanes : 0);
+  const Tape<C> tape = Tape<C>::in(kept.data, segment * lanes, by_alphas, out.scale);
   alignas(64) C inverse[Simd<C>::N];
-  const LawPasses<C>& law = passes_of(call);
   for (int64_t b = begin; b < end; b += lanes) {
     const int samples = int(std::min<int64_t>(lanes, end - b));
     double by_scale[Simd<C>::N] = {};
@@ -78,22 +78,22 @@ void keys_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, const
     load_rows(call.keys + b * n, n, lanes, samples, n, wires.data);
     if (by_values) load_rows(by_values + b * n, n, lanes, samples, n, gradient.data);
     else std::fill(gradient.data, gradient.data + n * lanes, C(0));
-    Pass<C> forward{&plan, 0, 0, wires.data, inverse, C(call.power), nullptr, nullptr, nullptr, nullptr, nullptr};
+    Pass<C> pass{&plan, 0, 0, wires.data, inverse, C(call.power), {}, nullptr, nullptr, nullptr, nullptr};
     for (int64_t s = 0; s + 1 < segments; ++s) {
       std::copy(wires.data, wires.data + n * lanes, saved + s * n * lanes);
-      forward.c0 = s * segment;
-      forward.c1 = forward.c0 + segment;
-      law.forward(forward);
+      pass.c0 = s * segment;
+      pass.c1 = pass.c0 + segment;
+      forward(call, pass);
     }
     for (int64_t s = segments; s-- > 0;) {
       if (s + 1 < segments) std::copy(saved + s * n * lanes, saved + (s + 1) * n * lanes, wires.data);
-      forward.c0 = s * segment;
-      forward.c1 = std::min(count, forward.c0 + segment);
-      forward.difference = tape.data;
-      law.forward(forward);
-      if (by_alphas) load_rows(by_alphas + b * count + forward.c0, count, lanes, samples, forward.c1 - forward.c0, alpha_tape.data);
-      law.backward({&plan, forward.c0, forward.c1, gradient.data, inverse, C(call.power), tape.data, nullptr, nullptr,
-                    by_alphas ? alpha_tape.data : nullptr, out.scale ? by_scale : nullptr});
+      pass.c0 = s * segment;
+      pass.c1 = std::min(count, pass.c0 + segment);
+      pass.tape = tape;
+      forward(call, pass);
+      if (by_alphas) load_rows(by_alphas + b * count + pass.c0, count, lanes, samples, pass.c1 - pass.c0, alpha_tape.data);
+      backward(call, {&plan, pass.c0, pass.c1, gradient.data, inverse, C(call.power), tape, nullptr, nullptr,
+                      by_alphas ? alpha_tape.data : nullptr, out.scale ? by_scale : nullptr});
     }
     store_gradient(call, b, samples, gradient.data, inverse, by_scale, out);
   }
@@ -105,7 +105,7 @@ template <class C> void matrix_by_samples(const NetworkCall<C>& call, int64_t be
   constexpr int N = Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  Mixing<C> mixing(call, nullptr, false);
+  Mixing<C> mixing(call, nullptr);
   Scratch<C> state(n * n * N);
   for (int64_t b = begin; b < end; b += N) {
     const int samples = int(std::min<int64_t>(N, end - b));
@@ -122,7 +122,7 @@ void matrix_gradient_by_samples(const NetworkCall<C>& call, int64_t begin, int64
   constexpr int N = Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
-  Mixing<C> mixing(call, nullptr, true);
+  Mixing<C> mixing(call, nullptr, &out);
   const Columns columns{n, 0, n, true};
   const int64_t size = tape_size(plan, columns) * N;
   Scratch<C> state(n * n * N), tape(size);
@@ -134,7 +134,7 @@ void matrix_gradient_by_samples(const NetworkCall<C>& call, int64_t begin, int64
     samples_forward<C>(plan, columns, false, mixing.tile(), state.data, tape.data);
     load_tile(by + b * n * n, n * n, samples, n * n, state.data);
     samples_backward<C>(plan, columns, false, mixing.tile(), state.data, tape + size, mixing.by_tile());
-    mixing.finish(b, samples, out);
+    mixing.finish(b, samples);
   }
 }
 
@@ -144,7 +144,7 @@ void matrix_by_columns(const NetworkCall<C>& call, const NetworkRuns& runs, int6
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
   const NetworkGroup* groups = plan.order().groups.data();
-  Mixing<C> mixing(call, &plan.order(), false);
+  Mixing<C> mixing(call, &plan.order());
   Scratch<C> state(n * W);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
@@ -168,7 +168,7 @@ void matrix_gradient_by_columns(const NetworkCall<C>& call, const NetworkRuns& r
   const NetworkPlan& plan = *call.plan;
   const int64_t n = plan.n;
   const NetworkGroup* groups = plan.order().groups.data();
-  Mixing<C> mixing(call, &plan.order(), true);
+  Mixing<C> mixing(call, &plan.order(), &out);
   Scratch<C> state(n * W), tape(runs.longest * W);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
@@ -183,7 +183,7 @@ void matrix_gradient_by_columns(const NetworkCall<C>& call, const NetworkRuns& r
         columns_backward<C, R>(groups, first, last, weights, state.data, end, mixing.by_row(s));
       }
     }
-    mixing.finish(b, samples, out);
+    mixing.finish(b, samples);
   }
 }
 
@@ -221,7 +221,7 @@ void apply(const NetworkCall<C>& call, int64_t begin, int64_t end, const C* payl
   const int64_t n = plan.n, size = n * columns;
   const bool tiles = by_samples(call, columns);
   const NetworkOrder* order = tiles ? nullptr : &plan.order(transposed);
-  Mixing<C> mixing(call, order, false);
+  Mixing<C> mixing(call, order);
   const NetworkRuns::Run all{0, tiles ? 0 : int64_t(order->groups.size())};
   Scratch<C> state(tiles ? size * N : n * N);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
@@ -253,7 +253,7 @@ void apply_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, cons
   const int64_t n = plan.n, size = n * columns;
   const bool tiles = by_samples(call, columns);
   const NetworkOrder* order = tiles ? nullptr : &plan.order(transposed);
-  Mixing<C> mixing(call, order, true);
+  Mixing<C> mixing(call, order, &out);
   const NetworkRuns::Run all{0, tiles ? 0 : int64_t(order->groups.size())};
   const int64_t group = tiles ? together<C>(plan, columns) : 1;
   Scratch<C> state(tiles ? size * N : n * N), gradient(tiles ? size * N : 0), tape(plan.count * group * N);
@@ -281,7 +281,7 @@ void apply_gradient(const NetworkCall<C>& call, int64_t begin, int64_t end, cons
         store_columns<C, N>(state.data, n, columns, w, payload_out + at);
       }
     }
-    mixing.finish(b, samples, out);
+    mixing.finish(b, samples);
   }
 }
 
@@ -293,7 +293,7 @@ void cross_entropy_by_columns(const NetworkCall<C>& call, const NetworkRuns& run
   constexpr int W = R * Simd<C>::N;
   const NetworkPlan& plan = *call.plan;
   const bool gradient = out.keys;
-  Mixing<C> mixing(call, &plan.order(), gradient);
+  Mixing<C> mixing(call, &plan.order(), gradient ? &out : nullptr);
   Scratch<C> state(plan.n * W), tape(gradient ? runs.longest * W : 0);
   for (int64_t b = begin; b < end; b += mixing.lanes) {
     const int samples = int(std::min<int64_t>(mixing.lanes, end - b));
@@ -301,7 +301,7 @@ void cross_entropy_by_columns(const NetworkCall<C>& call, const NetworkRuns& run
     for (int s = 0; s < samples; ++s)
       loss[b + s] = C(cross_entropy_sample<C, R>(plan, runs, mixing.row(s), target + (b + s) * plan.n, state.data,
                                                  gradient ? tape.data : nullptr, gradient ? mixing.by_row(s) : nullptr));
-    if (gradient) mixing.finish(b, samples, out);
+    if (gradient) mixing.finish(b, samples);
   }
 }
 

@@ -79,7 +79,7 @@ struct Cauchy {
   // atan(1 / a) / pi: for float one polynomial on [0, 1] is cheapest, for double three intervals.
   static ALGONETS_INLINE f32v tail(f32v a) {
     const f32v one = f32v{} + 1.0f;
-    f32v t = quotient(vmin(a, one), vmax(a, one)), z = t * t;
+    f32v x = a > one ? quotient(one, a) : a, z = x * x;
     f32v p = z * 0.00088053559f - 0.0050074121f;
     p = p * z + 0.013412822f;
     p = p * z - 0.023735906f;
@@ -87,7 +87,7 @@ struct Cauchy {
     p = p * z - 0.045192994f;
     p = p * z + 0.063636105f;
     p = p * z - 0.10610235f;
-    p = t * 0.318309886f + t * z * p;
+    p = (p * z + 0.318309886f) * x;
     return a > one ? p : 0.5f - p;
   }
   static ALGONETS_INLINE f64v tail(f64v a) {
@@ -170,21 +170,19 @@ struct Gudermannian {
 template <class C> constexpr C kFar = C(1e18);
 template <> constexpr double kFar<double> = 1e150;
 
-// What a comparator needs of its law at the difference d, `inv` being 1 / scale.
+// What a comparator needs of its law at the difference d >= 0, `inv` being 1 / scale.
 template <class L, class C> struct Comparator {
   using V = Vec<C>;
-  static ALGONETS_INLINE V tail(V d, V inv, C) {
-    return L::tail(vmin(vabs(d) * inv, splat<C>(kFar<C>)));
-  }
+  static ALGONETS_INLINE V tail(V d, V inv, C) { return L::tail(vmin(d * inv, splat<C>(kFar<C>))); }
   // slope = d alpha / d d, pull = -scale d alpha / d scale.
   static ALGONETS_INLINE void both(V d, V inv, C, V& t, V& slope, V& pull) {
-    V a = vabs(d) * inv, f;
+    V a = d * inv, f;
     const auto far = a > kFar<C>;
     a = vmin(a, splat<C>(kFar<C>));
     L::both(a, t, f);
     f = far ? V{} : f;
     slope = f * inv;
-    pull = (d < V{} ? -a : a) * f;
+    pull = a * f;
   }
 };
 
@@ -193,16 +191,16 @@ struct LogisticART {};
 template <class C> struct Comparator<LogisticART, C> {
   using V = Vec<C>;
   static ALGONETS_INLINE V shrink(V h, C power) { return vexp(vlog(h + C(1e-10)) * -power); }
-  static ALGONETS_INLINE V tail(V h, V inv, C power) {
-    V a = h * shrink(h, power) * inv;
+  static ALGONETS_INLINE V tail(V d, V inv, C power) {
+    V a = d * shrink(d, power) * inv;
     return Logistic::tail(vmin(a, splat<C>(kFar<C>)));
   }
   static ALGONETS_INLINE void both(V d, V inv, C power, V& t, V& slope, V& pull) {
-    V h = vabs(d), s = shrink(h, power), a = h * s * inv, f;
+    V s = shrink(d, power), a = d * s * inv, f;
     a = vmin(a, splat<C>(kFar<C>));
     Logistic::both(a, t, f);
-    slope = f * inv * s * (1 - power * h / (h + C(1e-10)));
-    pull = (d < V{} ? -a : a) * f;
+    slope = f * inv * s * (1 - power * d / (d + C(1e-10)));
+    pull = a * f;
   }
 };
 

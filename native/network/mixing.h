@@ -18,8 +18,11 @@ constexpr int64_t kFew = 1;
 
 template <class C> int lanes_of(const NetworkCall<C>& call) { return call.batch <= kFew ? 1 : Simd<C>::N; }
 
-template <class C> const LawPasses<C>& passes_of(const NetworkCall<C>& call) {
-  return lanes_of(call) == 1 ? passes<C, false>(call.law) : passes<C, true>(call.law);
+template <class C> void forward(const NetworkCall<C>& call, const Pass<C>& pass) {
+  (lanes_of(call) == 1 ? forward_of<C, false>(call.law) : forward_of<C, true>(call.law))(pass);
+}
+template <class C> void backward(const NetworkCall<C>& call, const Pass<C>& pass) {
+  lanes_of(call) == 1 ? backward<C, false>(pass) : backward<C, true>(pass);
 }
 
 // 1 / scale of each lane; a scale below the smallest normal number counts as that.
@@ -63,13 +66,14 @@ template <class C> class Mixing {
   const NetworkPlan& plan;
   const int lanes;
 
-  // `order`: of the slots, for rows; null for tiles. `gradient`: they will be differentiated.
-  Mixing(const NetworkCall<C>& call, const NetworkOrder* order, bool gradient)
-      : call(call), plan(*call.plan), lanes(lanes_of(call)), order(order), given(call.law == kGiven), tiles(!order), gradient(gradient),
-        wires(given ? 0 : plan.n * lanes), alpha(plan.count * lanes), beta(plan.count * lanes),
-        difference(given || !gradient ? 0 : plan.count * lanes), by_alpha(gradient ? plan.count * lanes : 0),
-        t(tiles ? 0 : plan.count * lanes), sign(tiles ? 0 : plan.count * lanes), by_rows(gradient && !tiles ? plan.count * lanes : 0),
-        turn(tiles ? 0 : plan.count) {}
+  // `order`: of the slots, for rows; null for tiles. `out`: where their gradient will go; null if it is not wanted.
+  Mixing(const NetworkCall<C>& call, const NetworkOrder* order, const NetworkGradient<C>* out = nullptr)
+      : call(call), plan(*call.plan), lanes(lanes_of(call)), order(order), out(out), given(call.law == kGiven), tiles(!order),
+        size(plan.count * lanes), wires(given ? 0 : plan.n * lanes), alpha(size), beta(size),
+        kept(given || !out ? 0 : size * Tape<C>::arrays(true, out->scale)), by_alpha(out ? size : 0), t(tiles ? 0 : size),
+        sign(tiles ? 0 : size), by_rows(out && !tiles ? size : 0), turn(tiles ? 0 : plan.count) {
+    if (!given && out) tape = Tape<C>::in(kept.data, size, true, out->scale);
+  }
 
   // Make the weights of samples b .. b + samples, and zero their gradient.
   void start(int64_t b, int samples) {
@@ -80,11 +84,10 @@ template <class C> class Mixing {
     } else {
       inverses(call, b, samples, inverse);
       load_rows(call.keys + b * plan.n, plan.n, lanes, samples, plan.n, wires.data);
-      passes_of(call).forward({&plan, 0, count, wires.data, inverse, C(call.power), gradient ? difference.data : nullptr, alpha.data,
-                               beta.data, nullptr, nullptr});
+      forward(call, {&plan, 0, count, wires.data, inverse, C(call.power), tape, alpha.data, beta.data, nullptr, nullptr});
     }
     if (!tiles) make_rows(samples);
-    if (gradient) std::fill_n(tiles ? by_alpha.data : by_rows.data, count * lanes, C(0));
+    if (out) std::fill_n(tiles ? by_alpha.data : by_rows.data, size, C(0));
   }
   TileWeights<C> tile() const { return {alpha.data, beta.data}; }
   const C* alphas() const { return alpha.data; }
@@ -97,24 +100,27 @@ template <class C> class Mixing {
   }
   C* by_row(int sample) { return by_rows + sample * plan.count; }
   // Bring the gradient of the weights to the keys.
-  void finish(int64_t b, int samples, const NetworkGradient<C>& out) {
+  void finish(int64_t b, int samples) {
     const int64_t count = plan.count;
     if (!tiles) take_rows(samples);
     if (given) {
-      store_rows(by_alpha.data, count, lanes, samples, count, out.keys + b * count);
+      store_rows(by_alpha.data, count, lanes, samples, count, out->keys + b * count);
       return;
     }
     std::fill(wires.data, wires.data + plan.n * lanes, C(0));
     double by_scale[Simd<C>::N] = {};
-    passes_of(call).backward({&plan, 0, count, wires.data, inverse, C(call.power), difference.data, nullptr, nullptr, by_alpha.data,
-                              out.scale ? by_scale : nullptr});
-    store_gradient(call, b, samples, wires.data, inverse, by_scale, out);
+    backward(call, {&plan, 0, count, wires.data, inverse, C(call.power), tape, nullptr, nullptr, by_alpha.data,
+                    out->scale ? by_scale : nullptr});
+    store_gradient(call, b, samples, wires.data, inverse, by_scale, *out);
   }
 
  private:
   const NetworkOrder* order;
-  const bool given, tiles, gradient;
-  Scratch<C> wires, alpha, beta, difference, by_alpha, t, sign, by_rows;
+  const NetworkGradient<C>* out;
+  const bool given, tiles;
+  const int64_t size;
+  Scratch<C> wires, alpha, beta, kept, by_alpha, t, sign, by_rows;
+  Tape<C> tape{};
   Scratch<int64_t> turn;
   alignas(64) C inverse[Simd<C>::N];
 
