@@ -70,7 +70,6 @@ template <int W> void run_wide(const CircuitProgram& p, const CircuitSource& sou
   Scratch<u64> slots(p.slots * W);
   Packer pack(source);
   std::memset(slots + p.inputs * W, 0, W * 8);
-  std::memset(slots + p.inputs * W, 0, W * 8);
   const std::int64_t stop = std::min(end * 512, source.samples);
   for (std::int64_t start = begin * 512; start < stop; start += 64 * W) {
     for (std::int64_t w = 0; w < W; w += 8) pack(start + 64 * w, slots + w, W);

@@ -1,5 +1,5 @@
-// The gates of a graph as cells: a gate that one other gate alone reads is computed inside of that, while the two have
-// at most three inputs together.
+// The gates of a graph as cells of at most three inputs: a gate that one or two others alone read is computed inside of
+// them, if they have room for its inputs.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ struct Cell {
   std::uint32_t in[3];  // nodes
   std::uint8_t arity, function;
   bool negated;  // the value is stored as its complement
-  bool inside;   // of the only gate that reads it
+  bool inside;   // of those that read it
 };
 
 // Cells of all nodes of a graph; those of the constant and of inputs stay empty.
@@ -24,81 +24,102 @@ class Cover {
   std::vector<Cell> cells;
 
   Cover(std::size_t first, const CircuitGraph& graph) : cells(first + graph.a.size()), first_(first), graph_(graph), readers_(cells.size()) {
-    for (std::size_t g = 0; g < graph.a.size(); ++g) {
-      ++readers_[graph.a[g] >> 1];
-      ++readers_[graph.b[g] >> 1];
-    }
-    for (const std::uint32_t l : graph.outputs) readers_[l >> 1] = kMany;
-    for (std::size_t g = 0; g < graph.a.size(); ++g) cover(g);
+    for (std::size_t g = 0; g < graph.a.size(); ++g) cells[first + g] = gate(graph.a[g], graph.b[g], graph.kind[g]);
+    find_readers();
+    for (std::size_t i = first; i < cells.size(); ++i) take_inputs(cells[i]);
+    find_readers();
+    for (std::size_t i = first; i < cells.size(); ++i) give_to_two(std::uint32_t(i));
     for (std::size_t i = first; i < cells.size(); ++i)
       if (!cells[i].inside) normalise(cells[i]);
   }
 
  private:
-  static constexpr std::uint32_t kMany = 1 << 30;
+  // How many cells read a node, and up to two of them. Outputs are read by many.
+  struct Readers {
+    static constexpr std::uint32_t kMany = 1 << 30;
+    std::uint32_t count, cell[2];
+  };
   std::size_t first_;
   const CircuitGraph& graph_;
-  std::vector<std::uint32_t> readers_;
+  std::vector<Readers> readers_;
 
-  bool may_go_inside(std::uint32_t node) const {
-#ifdef NOJOIN
-    return false;
-#endif
-    return node >= first_ && readers_[node] == 1 && cells[node].arity == 2 && cells[node].in[0] != cells[node].in[1];
+  void find_readers() {
+    std::fill(readers_.begin(), readers_.end(), Readers{});
+    for (std::size_t i = first_; i < cells.size(); ++i) {
+      if (cells[i].inside) continue;
+      for (int k = 0; k < cells[i].arity; ++k) {
+        Readers& of = readers_[cells[i].in[k]];
+        if (of.count < 2) of.cell[of.count] = std::uint32_t(i);
+        ++of.count;
+      }
+    }
+    for (const std::uint32_t l : graph_.outputs) readers_[l >> 1].count = Readers::kMany;
   }
 
-  void cover(std::size_t g) {
-    const std::uint32_t a = graph_.a[g] >> 1, b = graph_.b[g] >> 1;
-    const bool first = may_go_inside(a), second = may_go_inside(b);
-    Cell& cell = cells[first_ + g];
-    if (first && second && join(cell, g, true, true)) return;
-    if (first && join(cell, g, true, false)) return;
-    if (second && join(cell, g, false, true)) return;
-    cell = {{a, b, 0}, 2, function(g, kInputs[0], kInputs[1]), false, false};
+  static Cell gate(std::uint32_t a, std::uint32_t b, bool is_xor) {
+    const int x = a & 1 ? ~kInputs[0] : kInputs[0], y = b & 1 ? ~kInputs[1] : kInputs[1];
+    return {{a >> 1, b >> 1, 0}, 2, std::uint8_t(is_xor ? x ^ y : x & y), false, false};
   }
 
-  // Of gate g, given the functions of the nodes that it reads.
-  std::uint8_t function(std::size_t g, int a, int b) const {
-    if (graph_.a[g] & 1) a ^= 0xFF;
-    if (graph_.b[g] & 1) b ^= 0xFF;
-    return std::uint8_t(graph_.kind[g] ? a ^ b : a & b);
+  bool small(std::uint32_t node) const { return node >= first_ && cells[node].arity == 2 && cells[node].in[0] != cells[node].in[1]; }
+
+  // Inputs that nobody else reads go inside.
+  void take_inputs(Cell& cell) {
+    const auto alone = [&](std::uint32_t node) { return small(node) && readers_[node].count == 1; };
+    const bool first = alone(cell.in[0]), second = alone(cell.in[1]);
+    for (const int inner : {3, 1, 2}) {
+      if (inner & ~(int(first) | int(second) << 1)) continue;
+      const Cell found = merged(cell, inner);
+      if (!found.arity) continue;
+      for (int k = 0; k < 2; ++k)
+        if (inner >> k & 1) cells[cell.in[k]].inside = true;
+      cell = found;
+      return;
+    }
   }
 
-  // The cell of gate g with one or both of its inputs inside, if it has at most three inputs and needs all of them.
-  bool join(Cell& cell, std::size_t g, bool first, bool second) {
-    const std::uint32_t a = graph_.a[g] >> 1, b = graph_.b[g] >> 1;
+  // A node that two cells read goes inside of both.
+  void give_to_two(std::uint32_t node) {
+    Cell& cell = cells[node];
+    if (cell.inside || !small(node) || readers_[node].count != 2) return;
+    Cell found[2];
+    for (int r = 0; r < 2; ++r) {
+      const std::uint32_t reader = readers_[node].cell[r];
+      if (!small(reader)) return;
+      found[r] = merged(cells[reader], cells[reader].in[0] == node ? 1 : 2);
+      if (!found[r].arity) return;
+    }
+    for (int r = 0; r < 2; ++r) cells[readers_[node].cell[r]] = found[r];
+    cell.inside = true;
+    for (int k = 0; k < 2; ++k) readers_[cell.in[k]].count = Readers::kMany;  // others read them now
+  }
+
+  // A cell of two inputs with the first of them (1), the second (2) or both (3) inside; of arity 0 if that has more than
+  // three inputs, or does not need all of them.
+  Cell merged(const Cell& cell, int inner) const {
     Cell found{{}, 0, 0, false, false};
     const auto place = [&](std::uint32_t node) {
       int k = 0;
       while (k < found.arity && found.in[k] != node) ++k;
-      if (k == found.arity && k < 3) found.in[found.arity++] = node;
-      return k;  // 3: there is no place
+      if (k == 3) return -1;
+      if (k == found.arity) found.in[found.arity++] = node;
+      return kInputs[k];
     };
-    const auto reads = [&](std::uint32_t node, bool inside) {
-      if (!inside) {
-        const int k = place(node);
-        return k < 3 ? kInputs[k] : -1;
+    int values[2];
+    for (int k = 0; k < 2; ++k) {
+      const std::uint32_t node = cell.in[k];
+      if (inner >> k & 1) {
+        const int x = place(cells[node].in[0]), y = x < 0 ? -1 : place(cells[node].in[1]);
+        values[k] = y < 0 ? -1 : composed(cells[node].function, x, y);
+      } else {
+        values[k] = place(node);
       }
-      const int x = place(cells[node].in[0]), y = place(cells[node].in[1]);
-      if (x > 2 || y > 2) return -1;
-      const int order[3] = {x, y, 3 - x - y};
-      int moved = 0;
-      for (int at = 0; at < 8; ++at) {
-        const int from = (at >> (2 - order[0]) & 1) << 2 | (at >> (2 - order[1]) & 1) << 1;
-        moved |= (cells[node].function >> from & 1) << at;
-      }
-      return moved;
-    };
-    const int x = reads(a, first), y = x < 0 ? -1 : reads(b, second);
-    if (y < 0) return false;
-    found.function = function(g, x, y);
+      if (values[k] < 0) return {};
+    }
+    found.function = std::uint8_t(composed(cell.function, values[0], values[1]));
     for (int k = 0; k < 3; ++k)
-      if (depends(found.function, k) != (k < found.arity)) return false;
-    if (found.arity < 2) return false;
-    if (first) cells[a].inside = true;
-    if (second) cells[b].inside = true;
-    cell = found;
-    return true;
+      if (depends(found.function, k) != (k < found.arity)) return {};
+    return found.arity < 2 ? Cell{} : found;
   }
 
   // Bring a cell into its form, for inputs as they are stored.
@@ -110,7 +131,7 @@ class Cover {
     if (cell.negated) f ^= 0xFF;
     const int* order = kOrders[best_order(f, cell.arity)];
     const std::uint32_t in[3] = {cell.in[0], cell.in[1], cell.in[2]};
-    for (int k = 0; k < 3; ++k) cell.in[order[k]] = in[k];
+    for (int k = 0; k < 3; ++k) cell.in[k] = in[order[k]];
     cell.function = std::uint8_t(reordered(f, order));
   }
 };

@@ -18,6 +18,13 @@ constexpr int reordered(int f, const int* order) {
   return found;
 }
 
+// f(x, y), given functions for its first two inputs.
+constexpr int composed(int f, int x, int y) {
+  int found = 0;
+  for (int at = 0; at < 8; ++at) found |= (f >> ((x >> at & 1) << 2 | (y >> at & 1) << 1) & 1) << at;
+  return found;
+}
+
 // The function of a negated input.
 constexpr int negated_input(int f, int input) {
   const int shift = 4 >> input, yes = kInputs[input];

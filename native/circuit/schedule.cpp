@@ -1,6 +1,5 @@
-// From a graph to a program. The order of the operations keeps values near: a level is walked from signal to signal, so
-// that all who read a signal follow each other; a slot is written again as soon as its last reader has run, and outputs
-// are counted sixteen at a time soon after they are there.
+// From a graph to a program: cells in an order that keeps values near, in slots that are written again as soon as the
+// last reader of a value has run; outputs are counted sixteen at a time soon after they are there.
 
 #include <algorithm>
 #include <utility>
@@ -12,14 +11,12 @@
 namespace algonets {
 namespace {
 
-constexpr std::size_t kChunk = 192;  // cells ordered by operation: all that they read and write fits the first-level cache
-
 // Writes the program; the slot that was freed last is taken first.
 class Emitter {
  public:
   Emitter(std::size_t first, const CircuitGraph& graph, const std::vector<Cell>& cells, const std::int64_t* ends, CircuitProgram& program)
       : graph_(graph), cells_(cells), program_(program), slot_(cells.size()), uses_(cells.size()), outputs_(cells.size()),
-        more_(graph.outputs.size() + 1), group_(graph.outputs.size()), pending_(2 * program.groups), place_(cells.size()), used_(std::uint32_t(first)) {
+        more_(graph.outputs.size() + 1), group_(graph.outputs.size()), pending_(2 * program.groups), used_(std::uint32_t(first)) {
     for (std::size_t i = first; i < cells.size(); ++i)
       if (!cells[i].inside)
         for (int k = 0; k < cells[i].arity; ++k) ++uses_[cells[i].in[k]];
@@ -32,34 +29,9 @@ class Emitter {
     for (std::size_t i = 1; i < first; ++i) count(std::uint32_t(i));
   }
 
-  // Some cells that may follow each other in this order, those of one operation together, and the outputs among them.
+  // Operations in this order, and the outputs among them.
   void emit(const std::uint32_t* nodes, std::size_t n) {
-    ++chunk_;
-    for (std::size_t k = 0; k < n; ++k) place_[nodes[k]] = {chunk_, 0};
-    for (std::size_t k = 0; k < n; ++k) {
-      const Cell& cell = cells_[nodes[k]];
-      for (int i = 0; i < cell.arity; ++i)
-        if (place_[cell.in[i]].chunk == chunk_) {
-          ++place_[nodes[k]].waits;
-          inner_.push_back({cell.in[i], nodes[k]});
-        }
-      if (!place_[nodes[k]].waits) ready_[cell.function].push_back(nodes[k]);
-    }
-    std::sort(inner_.begin(), inner_.end());
-    for (std::size_t done = 0; done < n;) {
-      if (ready_[last_].empty())
-        for (int f = 0; f < 256; ++f)
-          if (ready_[f].size() > ready_[last_].size()) last_ = f;
-      batch_.swap(ready_[last_]);
-      for (const std::uint32_t node : batch_) {
-        operation(node);
-        for (auto r = std::lower_bound(inner_.begin(), inner_.end(), std::make_pair(node, 0u)); r != inner_.end() && r->first == node; ++r)
-          if (--place_[r->second].waits == 0) ready_[cells_[r->second].function].push_back(r->second);
-      }
-      done += batch_.size();
-      batch_.clear();
-    }
-    inner_.clear();
+    for (std::size_t k = 0; k < n; ++k) operation(nodes[k]);
     for (std::size_t k = 0; k < n; ++k) count(nodes[k]);
   }
 
@@ -91,16 +63,7 @@ class Emitter {
   std::vector<std::uint32_t> outputs_, more_, group_;  // lists of output + 1 by node
   std::vector<std::vector<std::uint32_t>> pending_;    // nodes to count, by group and whether negated
   std::vector<std::uint32_t> free_;
-  struct Place {
-    std::uint32_t chunk;
-    std::uint32_t waits;
-  };
-  std::vector<Place> place_;
   std::uint32_t used_;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> inner_;
-  std::vector<std::uint32_t> ready_[256], batch_;
-  std::uint32_t chunk_ = 0;
-  int last_ = 0;
 
   void add_outputs(std::int64_t group, std::int64_t begin, std::int64_t end) {
     CircuitProgram::Group& to = program_.counts[group];
@@ -180,19 +143,18 @@ CircuitProgram schedule_circuit(std::int64_t inputs, const CircuitGraph& graph, 
   const std::size_t first = 1 + inputs;
   const Cover cover(first, graph);
   const auto& cells = cover.cells;
-  std::vector<std::vector<std::uint32_t>> levels;
   std::vector<std::uint32_t> level(cells.size());
-  for (std::size_t i = first; i < cells.size(); ++i) {
-    if (cells[i].inside) continue;
-    for (int k = 0; k < cells[i].arity; ++k) level[i] = std::max(level[i], level[cells[i].in[k]] + 1);
-    if (level[i] > levels.size()) levels.emplace_back();
-    levels[level[i] - 1].push_back(std::uint32_t(i));
+  for (std::size_t g = 0; g < graph.a.size(); ++g) {
+    level[first + g] = 1 + std::max(level[graph.a[g] >> 1], level[graph.b[g] >> 1]);
+    program.depth = std::max(program.depth, std::int64_t(level[first + g]));
   }
-  program.depth = std::int64_t(levels.size());
-
-  const Order order(first, cells);
+  const Walk walk(first, cells);
   Emitter emitter(first, graph, cells, ends, program);
-  for (std::size_t k = 0; k < order.order.size(); k += kChunk) emitter.emit(order.order.data() + k, std::min(kChunk, order.order.size() - k));
+  std::size_t begin = 0;
+  for (const std::size_t end : walk.ends) {
+    emitter.emit(walk.order.data() + begin, end - begin);
+    begin = end;
+  }
   emitter.finish();
   return program;
 }
