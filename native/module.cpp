@@ -4,6 +4,9 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -35,6 +38,20 @@ void select_isa(const std::string& name) {
   chosen = name;
 }
 
+// An exponent of all ones carries into the sign when one is added.
+template <class T, class Bits> bool all_finite(algonets::In1<T> array) {
+  static_assert(sizeof(T) == sizeof(Bits));
+  constexpr int mantissa = sizeof(T) == 4 ? 23 : 52, sign = 8 * sizeof(T) - 1;
+  const T* data = array.data();
+  Bits carried = 0;
+  for (std::size_t i = 0, size = array.size(); i < size; ++i) {
+    Bits bits;
+    std::memcpy(&bits, data + i, sizeof(T));
+    carried |= (bits & ~(Bits(1) << sign)) + (Bits(1) << mantissa);
+  }
+  return !(carried >> sign);
+}
+
 }  // namespace
 
 const std::string& algonets::chosen_isa() { return chosen; }
@@ -44,6 +61,8 @@ NB_MODULE(_native, m) {
   nb::set_leak_warnings(false);  // objects that live until the interpreter ends are no mistake
   m.def("isa", [] { return chosen; }, "The instruction set in use: baseline, avx2 or avx512.");
   m.def("select_isa", select_isa, "name"_a, "Use a lower instruction set than the machine has (for tests and benchmarks).");
+  m.def("all_finite", all_finite<float, std::uint32_t>, nb::arg("array").noconvert(), "Whether no entry is NaN or infinite.");
+  m.def("all_finite", all_finite<double, std::uint64_t>, nb::arg("array").noconvert());
   algonets::bind_chain(m);
   algonets::bind_network(m);
   algonets::bind_isotonic(m);

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from algonets._core.checks import (
+    all_finite,
     as_scale,
     check_at_least,
     check_finite_or_minus_inf,
@@ -96,3 +97,24 @@ def test_values_are_not_read_where_they_cannot_be():
     bad = torch.full((2, 3), math.nan)
     torch.func.vmap(lambda x: (check_positive("f(x)", x), check_finite_or_minus_inf("f(x)", x), x)[2])(bad)
     check_finite_or_minus_inf("f(x)", bad.to("meta"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [0, 1, 7, 64, 40_000])
+def test_all_finite(dtype, size):
+    largest = torch.finfo(dtype).max
+    x = torch.cat([torch.randn(size).to(dtype), torch.tensor([largest, largest, -largest, 0.0], dtype=dtype)])
+    assert all_finite(x) and all_finite(x.requires_grad_()) and all_finite(torch.empty(0, dtype=dtype))
+    for bad in (float("nan"), float("inf"), -float("inf")):
+        for place in {0, size // 2, size + 3}:
+            y = x.detach().clone()
+            y[place] = bad
+            assert not all_finite(y)
+    strided = torch.stack([x.detach(), torch.full_like(x, float("nan"))], -1)
+    assert all_finite(strided[:, 0]) and not all_finite(strided[:, 1]) and not all_finite(strided)
+
+
+def test_all_finite_under_a_derivative():
+    found = []
+    torch.func.grad(lambda x: (found.append(all_finite(x)), x.sum())[1])(torch.tensor([1.0, float("nan")]))
+    assert found == [False]

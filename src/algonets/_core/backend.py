@@ -1,21 +1,15 @@
 """Which implementation runs: the native CPU kernels, or the plain-torch reference."""
 
-import importlib
 from typing import Any
 
 import torch
 
+from algonets._core import extension
 from algonets._core.checks import carries_tangent
 from algonets._core.errors import reject, require
 
-# By name, because the floors allow no import of the package itself, and where no compiler was it is not there.
-try:
-    _native: Any = importlib.import_module("algonets._native")
-except ImportError as error:  # no C++ compiler when the package was built
-    _native = None
-    _why_not = str(error)
-else:
-    _why_not = ""
+_native: Any = extension.module
+_why_not = extension.why_not
 
 __all__ = [
     "active_backend",

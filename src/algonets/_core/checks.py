@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
+from torch._C import _to_dlpack as to_dlpack  # pyright: ignore[reportAttributeAccessIssue]
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
+from algonets._core import extension
 from algonets._core.errors import reject, reject_type, require
 
 __all__ = [
@@ -24,6 +26,12 @@ __all__ = [
     "hides_values",
     "values_visible",
 ]
+
+
+_scan: Any = getattr(extension.module, "all_finite", None)  # without the extension: None
+
+_SMALL = 32768
+"""Up to so many entries a scan by one thread beats the dispatcher of torch, whose reductions start threads above."""
 
 
 def values_visible(*tensors: torch.Tensor | None) -> bool:
@@ -81,9 +89,19 @@ def check_same_kind(call: str, value: torch.Tensor, like: torch.Tensor, like_nam
 
 def all_finite(value: torch.Tensor) -> bool:
     """Tell whether no entry is NaN or infinite; the values must be visible."""
+    if _scan is not None and value.numel() <= _SMALL and _is_plain(value):
+        return _scan(to_dlpack(value))
     # One reduction in the common case: a sum is finite only if all are. It may also overflow: then look closely.
     plain = value.detach()
     return math.isfinite(plain.sum().item()) or bool(plain.isfinite().all())
+
+
+def _is_plain(value: torch.Tensor) -> bool:
+    """Whether a kernel may read the memory of a tensor as it lies there."""
+    if type(value) is not torch.Tensor or functorch.is_functorch_wrapped_tensor(value):
+        return False
+    known = value.dtype is torch.float32 or value.dtype is torch.float64
+    return known and value.device.type == "cpu" and value.is_contiguous()
 
 
 def check_finite(call: str, value: torch.Tensor, remedy: str = "") -> None:
