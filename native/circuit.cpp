@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "circuit/count.h"
+#include "circuit/gates.h"
 #include "circuit/pack.h"
 #include "logic/row.h"
 
@@ -14,29 +15,15 @@ namespace ALGONETS_ISA {
 namespace {
 
 // Words of 64 samples a slot: eight fill a cache line; small programs take more at once, to spread the decoding.
-template <int W, class F> ALGONETS_INLINE void gates(const CircuitProgram& p, const CircuitProgram::Run& run, u64* slots, F f) {
-  const CircuitProgram::Gate* gate = p.gates.data();
-  constexpr std::size_t scale = W / 8;
-  const auto at = [&](std::uint32_t word) { return slots + word * scale; };
-#pragma GCC unroll 4
-  for (std::int64_t g = run.begin; g < run.end; ++g) {
-    const u64 *x = at(gate[g].a), *y = at(gate[g].b);
-    u64* to = at(gate[g].out);
-#pragma omp simd aligned(x, y, to : 64)
-    for (int k = 0; k < W; ++k) to[k] = f(x[k], y[k]);
-  }
-}
-
-template <int W> void run_gates(const CircuitProgram& p, u64* slots, Ahead ahead) {
-  const double share = double(ahead.lines) / double(p.gates.size());
+template <int W> void run_program(const CircuitProgram& p, u64* base, Ahead ahead) {
+  const Slots<W> slots(base);
+  const double share = double(ahead.lines) / double(p.code.size());
   for (const auto& run : p.runs) {
     ahead.ask(std::int64_t(share * double(run.end - run.begin)) + 1);
-    switch (run.operation) {
-      case kAnd: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & y; }); break;
-      case kAndNot: gates<W>(p, run, slots, [](u64 x, u64 y) { return x & ~y; }); break;
-      case kOr: gates<W>(p, run, slots, [](u64 x, u64 y) { return x | y; }); break;
-      default: gates<W>(p, run, slots, [](u64 x, u64 y) { return x ^ y; }); break;
-    }
+    const std::uint32_t *code = p.code.data() + run.begin, *end = p.code.data() + run.end;
+    if (run.arity) kGates<W>[run.function](code, end, base);
+    else if (run.function) slots.template count16<true>(code, p.counts[run.group].plane, run.planes);
+    else slots.template count16<false>(code, p.counts[run.group].plane, run.planes);
   }
 }
 
@@ -55,28 +42,25 @@ inline void write_rows(const std::int32_t* counts, std::int64_t room, std::int64
     for (std::int64_t i = done; i < samples; ++i) rows[i * groups + k] = counts[k * room + i];
 }
 
-template <int W> void count_groups(const CircuitProgram& p, const u64* slots, std::int64_t start, std::int64_t samples, std::int32_t* scores) {
+template <int W> void count_groups(const CircuitProgram& p, u64* base, std::int64_t start, std::int64_t samples, std::int32_t* scores) {
   constexpr std::int64_t kRoom = kPieceBits + 16;  // rows of a power of two would compete for the same lines of the cache
   alignas(64) std::int32_t counts[16 * kRoom];
-  const char* base = reinterpret_cast<const char*>(slots);
-  const auto count = [&](std::int64_t group, std::int64_t offset, std::int32_t* totals) {
-    std::fill(totals, totals + kPieceBits, p.base[group]);
-    const auto &plus = p.plus[group], &minus = p.minus[group];
-    const std::int64_t size = std::int64_t(std::max(plus.size(), minus.size()));
-    for (std::int64_t at = 0; at < size; at += kSegment) {
-      const std::int64_t n = std::clamp(std::int64_t(plus.size()) - at, std::int64_t(0), kSegment), m = std::clamp(std::int64_t(minus.size()) - at, std::int64_t(0), kSegment);
-      Counter counter(base + offset, W * 8, planes_of(n + m));
-      if (n) counter.add<false>(plus.data() + at, n);
-      if (m) counter.add<true>(minus.data() + at, m);
-      counter.add_to(totals);
-    }
+  const Slots<W> slots(base);
+  const auto count = [&](const CircuitProgram::Group& group, std::int64_t offset, std::int32_t* totals) {
+    std::fill(totals, totals + kPieceBits, group.base);
+    if (group.planes) return add_planes(group.planes, [&](int k) -> const bitsv& { return slots.piece(group.plane + 8 * k, offset); }, totals);
+    bitsv planes[4] = {};
+    const auto plane = [&](int k) -> bitsv& { return planes[k]; };
+    for (const std::uint32_t slot : group.plus) carry(slots.piece(slot, offset), 4, plane);
+    for (const std::uint32_t slot : group.minus) carry(~slots.piece(slot, offset), 4, plane);
+    add_planes(4, plane, totals);
   };
   for (std::int64_t offset = 0; offset < W * 8; offset += ALGONETS_BYTES) {
     const std::int64_t first = start + offset * 8, have = std::min<std::int64_t>(kPieceBits, samples - first);
     if (have <= 0) break;
     for (std::int64_t k = 0; k < p.groups; k += 16) {
       const std::int64_t n = std::min<std::int64_t>(16, p.groups - k);
-      for (std::int64_t j = 0; j < n; ++j) count(k + j, offset, counts + j * kRoom);
+      for (std::int64_t j = 0; j < n; ++j) count(p.counts[k + j], offset, counts + j * kRoom);
       write_rows(counts, kRoom, n, have, scores + first * p.groups + k, p.groups);
     }
   }
@@ -89,7 +73,8 @@ template <int W> void run_wide(const CircuitProgram& p, const CircuitSource& sou
   const std::int64_t stop = std::min(end * 512, source.samples);
   for (std::int64_t start = begin * 512; start < stop; start += 64 * W) {
     for (std::int64_t w = 0; w < W; w += 8) pack(start + 64 * w, slots + w, W);
-    run_gates<W>(p, slots.data, pack.ahead(start + 64 * W, W / 8));
+    std::memset(slots + p.values * W, 0, (p.slots - p.values) * W * 8);
+    run_program<W>(p, slots.data, pack.ahead(start + 64 * W, W / 8));
     count_groups<W>(p, slots.data, start, stop, scores);
   }
 }

@@ -17,22 +17,31 @@ struct CircuitGraph {
 CircuitGraph simplify_circuit(std::int64_t inputs, std::int64_t gates, const std::int32_t* first, const std::int32_t* second,
                               const std::uint8_t* table, std::int64_t outputs, const std::int32_t* output, bool simplify);
 
-enum CircuitOperation { kAnd, kAndNot, kOr, kXor };  // a & b, a & ~b, a | b, a ^ b
+constexpr std::int64_t kCounted = 16;  // slots that are counted at a time
 
-// Level by level, in short runs of one operation; values live in slots of 512 bits that are used again.
+// Level by level, in short runs of one operation; values live in slots of 512 bits that are used again. Slots are given
+// as their first words, 8 times their numbers.
 struct CircuitProgram {
+  // Operations of two or three inputs, whose code is slots of the inputs and of the output; or slots to count.
   struct Run {
-    int operation;
-    std::int64_t begin, end;
+    std::uint8_t arity;       // 0: counts
+    std::uint8_t function;    // see functions.h; of counts 1 if the slots count negated
+    std::uint8_t planes;      // as far as the count of the group may reach
+    std::uint32_t group;
+    std::int64_t begin, end;  // in the code
   };
-  struct Gate {
-    std::uint32_t a, b, out;  // 8 times the slots: their first words
+  // The count of a group is in bit planes, slots at the end. The few outputs of a small one are counted at the end instead.
+  struct Group {
+    std::uint32_t plane = 0;
+    int planes = 0;
+    std::int64_t counted = 0;
+    std::int32_t base = 0;  // what it counts anyway
+    std::vector<std::uint32_t> plus, minus;
   };
-  std::int64_t inputs = 0, slots = 0, depth = 0, groups = 0;
-  std::vector<Gate> gates;
+  std::int64_t inputs = 0, slots = 0, values = 0, depth = 0, groups = 0, operations = 0;  // slots: values, then bit planes
   std::vector<Run> runs;
-  std::vector<std::vector<std::uint32_t>> plus, minus;  // slots that a group counts as they are, or negated
-  std::vector<std::int32_t> base;                       // what a group counts anyway
+  std::vector<std::uint32_t> code;
+  std::vector<Group> counts;
 };
 
 CircuitProgram schedule_circuit(std::int64_t inputs, const CircuitGraph& graph, const std::int64_t* ends, std::int64_t groups);

@@ -1,129 +1,138 @@
-// From a graph with negated edges to a program without: each gate is stored as it is or negated, whichever one
-// operation gives. The order of the gates keeps values near: a level is walked from signal to signal, so that all who
-// read a signal follow each other, and a slot is written again as soon as its last reader has run.
+// From a graph to a program: cells in an order that keeps values near, in slots that are written again as soon as the
+// last reader of a value has run; outputs are counted sixteen at a time soon after they are there.
 
 #include <algorithm>
+#include <utility>
 
 #include "../circuit.h"
+#include "cover.h"
+#include "order.h"
 
 namespace algonets {
 namespace {
 
-constexpr std::size_t kChunk = 192;  // gates ordered by operation: all that they read and write fits the first-level cache
-
-// Gates with the operation that computes them; nodes are numbered as in the graph.
-struct Plan {
-  std::vector<std::uint32_t> a, b;
-  std::vector<std::uint8_t> operation, negated;
-  std::vector<std::vector<std::uint32_t>> levels;
-
-  Plan(std::size_t first, const CircuitGraph& graph) {
-    const std::size_t nodes = first + graph.a.size();
-    a.resize(nodes);
-    b.resize(nodes);
-    operation.resize(nodes);
-    negated.resize(nodes);
-    std::vector<std::uint32_t> level(nodes);
-    for (std::size_t i = first; i < nodes; ++i) {
-      const std::uint32_t p = graph.a[i - first], q = graph.b[i - first];
-      a[i] = p >> 1;
-      b[i] = q >> 1;
-      level[i] = 1 + std::max(level[a[i]], level[b[i]]);
-      if (level[i] > levels.size()) levels.emplace_back();
-      levels[level[i] - 1].push_back(std::uint32_t(i));
-      const bool not_a = (p & 1) ^ negated[a[i]], not_b = (q & 1) ^ negated[b[i]];
-      if (graph.kind[i - first]) {
-        operation[i] = kXor;
-        negated[i] = not_a ^ not_b;
-      } else if (not_a && not_b) {
-        operation[i] = kOr;
-        negated[i] = 1;
-      } else {
-        operation[i] = not_a || not_b ? kAndNot : kAnd;
-        if (not_a) std::swap(a[i], b[i]);
-      }
-    }
-  }
-};
-
-// Orders the gates of one level after the other: who reads a signal, then who reads their other signals, the last first.
-class Walk {
+// Writes the program; the slot that was freed last is taken first.
+class Emitter {
  public:
-  std::vector<std::uint32_t> order;
+  Emitter(std::size_t first, const CircuitGraph& graph, const std::vector<Cell>& cells, const std::int64_t* ends, CircuitProgram& program)
+      : graph_(graph), cells_(cells), program_(program), slot_(cells.size()), uses_(cells.size()), outputs_(cells.size()),
+        more_(graph.outputs.size() + 1), group_(graph.outputs.size()), pending_(2 * program.groups), used_(std::uint32_t(first)) {
+    for (std::size_t i = first; i < cells.size(); ++i)
+      if (!cells[i].inside)
+        for (int k = 0; k < cells[i].arity; ++k) ++uses_[cells[i].in[k]];
+    for (std::size_t i = 1; i < first; ++i) slot_[i] = std::uint32_t(i - 1);
+    slot_[0] = std::uint32_t(first - 1);  // the constant 0
+    uses_[0] = 1u << 31;
+    program.counts.resize(program.groups);
+    std::int64_t k = 0;
+    for (std::int64_t group = 0; group < program.groups; ++group) add_outputs(group, k, ends[group]), k = ends[group];
+    for (std::size_t i = 1; i < first; ++i) count(std::uint32_t(i));
+  }
 
-  explicit Walk(const Plan& plan) : plan_(plan), readers_(plan.a.size()), more_(2 * plan.a.size()), done_(plan.a.size()) {}
+  // Operations in this order, and the outputs among them.
+  void emit(const std::uint32_t* nodes, std::size_t n) {
+    for (std::size_t k = 0; k < n; ++k) operation(nodes[k]);
+    for (std::size_t k = 0; k < n; ++k) count(nodes[k]);
+  }
 
-  void level(const std::vector<std::uint32_t>& gates) {
-    for (std::size_t k = gates.size(); k-- > 0;) {
-      add_reader(plan_.b[gates[k]], 2 * gates[k] + 1);
-      add_reader(plan_.a[gates[k]], 2 * gates[k]);
-    }
-    const std::size_t start = order.size();
-    for (const std::uint32_t gate : gates) {
-      if (!done_[gate]) signals_.push_back(plan_.a[gate]);
-      while (!signals_.empty()) {
-        const std::uint32_t signal = signals_.back();
-        signals_.pop_back();
-        for (std::uint32_t r = readers_[signal]; r; r = more_[r])
-          if (!done_[r >> 1]) emit(r >> 1, signal);
-        readers_[signal] = 0;
+  // What is left of the outputs, and the bit planes.
+  void finish() {
+    for (std::size_t k = 0; k < pending_.size(); ++k)
+      if (!pending_[k].empty()) {
+        const std::size_t missing = kCounted - pending_[k].size();
+        if (k & 1) program_.counts[k / 2].base -= std::int32_t(missing);
+        pending_[k].resize(kCounted, 0);
+        count_pending(k);
       }
+    program_.values = used_;
+    for (auto& group : program_.counts) {
+      group.plane = 8 * used_;
+      used_ += std::uint32_t(group.planes);
+      const auto first = [&](std::uint32_t node) { return 8 * slot_[node]; };
+      std::transform(group.plus.begin(), group.plus.end(), group.plus.begin(), first);
+      std::transform(group.minus.begin(), group.minus.end(), group.minus.begin(), first);
     }
-    for (std::size_t k = start; k < order.size(); k += kChunk, up_ = !up_)  // up and down, so that runs go on in the next chunk
-      std::stable_sort(order.begin() + k, order.begin() + std::min(k + kChunk, order.size()), [&](std::uint32_t x, std::uint32_t y) {
-        return up_ ? plan_.operation[x] < plan_.operation[y] : plan_.operation[x] > plan_.operation[y];
-      });
+    program_.slots = used_;
   }
 
  private:
-  const Plan& plan_;
-  std::vector<std::uint32_t> readers_, more_;  // lists of 2 gate + which input, by signal
-  std::vector<std::uint32_t> signals_;
-  std::vector<std::uint8_t> done_;
-  bool up_ = true;
+  const CircuitGraph& graph_;
+  const std::vector<Cell>& cells_;
+  CircuitProgram& program_;
+  std::vector<std::uint32_t> slot_, uses_;
+  std::vector<std::uint32_t> outputs_, more_, group_;  // lists of output + 1 by node
+  std::vector<std::vector<std::uint32_t>> pending_;    // nodes to count, by group and whether negated
+  std::vector<std::uint32_t> free_;
+  std::uint32_t used_;
 
-  void add_reader(std::uint32_t signal, std::uint32_t reader) {
-    more_[reader] = readers_[signal];
-    readers_[signal] = reader;
+  void add_outputs(std::int64_t group, std::int64_t begin, std::int64_t end) {
+    CircuitProgram::Group& to = program_.counts[group];
+    const bool small = end - begin < kCounted;
+    for (std::int64_t k = begin; k < end; ++k) {
+      const std::uint32_t l = graph_.outputs[k], node = l >> 1;
+      if (node == 0) {
+        to.base += std::int32_t(l);
+        continue;
+      }
+      ++uses_[node];
+      group_[k] = std::uint32_t(group);
+      if (small) {
+        ((l & 1) ^ cells_[node].negated ? to.minus : to.plus).push_back(node);
+      } else {
+        more_[k + 1] = outputs_[node];
+        outputs_[node] = std::uint32_t(k + 1);
+      }
+    }
   }
 
-  void emit(std::uint32_t gate, std::uint32_t signal) {
-    done_[gate] = 1;
-    signals_.push_back(plan_.a[gate] == signal ? plan_.b[gate] : plan_.a[gate]);
-    order.push_back(gate);
+  void release(std::uint32_t node) {
+    if (--uses_[node] == 0) free_.push_back(slot_[node]);
+  }
+
+  CircuitProgram::Run& run(int arity, int function) {
+    const std::int64_t here = std::int64_t(program_.code.size());
+    if (arity == 0 || program_.runs.empty() || program_.runs.back().arity != arity || program_.runs.back().function != function)
+      program_.runs.push_back({std::uint8_t(arity), std::uint8_t(function), 0, 0, here, here});
+    return program_.runs.back();
+  }
+
+  void operation(std::uint32_t node) {
+    const Cell& cell = cells_[node];
+    CircuitProgram::Run& here = run(cell.arity, cell.function);
+    for (int k = 0; k < cell.arity; ++k) program_.code.push_back(8 * slot_[cell.in[k]]);
+    for (int k = cell.arity; k-- > 0;) release(cell.in[k]);
+    if (free_.empty()) free_.push_back(used_++);
+    slot_[node] = free_.back();
+    free_.pop_back();
+    program_.code.push_back(8 * slot_[node]);
+    here.end = std::int64_t(program_.code.size());
+    ++program_.operations;
+    if (uses_[node] == 0) free_.push_back(slot_[node]);
+  }
+
+  void count(std::uint32_t node) {
+    for (std::uint32_t k = outputs_[node]; k; k = more_[k]) {
+      const std::size_t list = 2 * group_[k - 1] + ((graph_.outputs[k - 1] & 1) ^ cells_[node].negated);
+      pending_[list].push_back(node);
+      if (pending_[list].size() == kCounted) count_pending(list);
+    }
+  }
+
+  void count_pending(std::size_t list) {
+    CircuitProgram::Group& group = program_.counts[list / 2];
+    group.counted += kCounted;
+    while ((std::int64_t(1) << group.planes) <= group.counted) ++group.planes;
+    CircuitProgram::Run& here = run(0, list & 1);
+    here.group = std::uint32_t(list / 2);
+    here.planes = std::uint8_t(group.planes);
+    for (const std::uint32_t node : pending_[list]) {
+      program_.code.push_back(8 * slot_[node]);
+      release(node);
+    }
+    here.end = std::int64_t(program_.code.size());
+    pending_[list].clear();
   }
 };
-
-// Slots of the gates in this order; the slot that was freed last is taken first.
-std::vector<std::uint32_t> assign(const Plan& plan, const std::vector<std::uint32_t>& order, const CircuitGraph& graph,
-                                  std::size_t first, CircuitProgram& program) {
-  constexpr std::uint32_t kKept = 0xFFFFFFFF, kUnread = kKept - 1;
-  std::vector<std::uint32_t> slot(plan.a.size()), last(plan.a.size(), kUnread), free;
-  for (std::size_t k = 0; k < order.size(); ++k) last[plan.a[order[k]]] = last[plan.b[order[k]]] = std::uint32_t(k);
-  last[0] = kKept;
-  for (const std::uint32_t l : graph.outputs) last[l >> 1] = kKept;
-  for (std::size_t i = 1; i < first; ++i) slot[i] = std::uint32_t(i - 1);
-  slot[0] = std::uint32_t(first - 1);  // the constant 0, which only an unsimplified circuit reads
-  std::uint32_t used = std::uint32_t(first);
-  for (std::size_t k = 0; k < order.size(); ++k) {
-    const std::uint32_t gate = order[k], a = plan.a[gate], b = plan.b[gate];
-    if (last[b] == k) free.push_back(slot[b]);
-    if (last[a] == k && a != b) free.push_back(slot[a]);
-    if (free.empty()) {
-      slot[gate] = used++;
-    } else {
-      slot[gate] = free.back();
-      free.pop_back();
-    }
-    const std::int64_t here = std::int64_t(k);
-    if (program.runs.empty() || program.runs.back().operation != plan.operation[gate]) program.runs.push_back({plan.operation[gate], here, here});
-    program.runs.back().end = here + 1;
-    program.gates.push_back({8 * slot[a], 8 * slot[b], 8 * slot[gate]});
-    if (last[gate] == kUnread) free.push_back(slot[gate]);
-  }
-  program.slots = used;
-  return slot;
-}
 
 }  // namespace
 
@@ -131,30 +140,22 @@ CircuitProgram schedule_circuit(std::int64_t inputs, const CircuitGraph& graph, 
   CircuitProgram program;
   program.inputs = inputs;
   program.groups = groups;
-  Plan plan(1 + inputs, graph);
-  program.depth = std::int64_t(plan.levels.size());
-  Walk walk(plan);
-  for (const auto& gates : plan.levels) walk.level(gates);
-  const std::vector<std::uint32_t> slot = assign(plan, walk.order, graph, 1 + inputs, program);
-
-  program.plus.resize(groups);
-  program.minus.resize(groups);
-  program.base.assign(groups, 0);
-  std::int64_t k = 0;
-  for (std::int64_t group = 0; group < groups; ++group) {
-    for (; k < ends[group]; ++k) {
-      const std::uint32_t l = graph.outputs[k];
-      if (l < 2) {
-        program.base[group] += std::int32_t(l);
-      } else if ((l & 1) ^ plan.negated[l >> 1]) {
-        program.minus[group].push_back(slot[l >> 1]);
-      } else {
-        program.plus[group].push_back(slot[l >> 1]);
-      }
-    }
-    std::sort(program.plus[group].begin(), program.plus[group].end());
-    std::sort(program.minus[group].begin(), program.minus[group].end());
+  const std::size_t first = 1 + inputs;
+  const Cover cover(first, graph);
+  const auto& cells = cover.cells;
+  std::vector<std::uint32_t> level(cells.size());
+  for (std::size_t g = 0; g < graph.a.size(); ++g) {
+    level[first + g] = 1 + std::max(level[graph.a[g] >> 1], level[graph.b[g] >> 1]);
+    program.depth = std::max(program.depth, std::int64_t(level[first + g]));
   }
+  const Walk walk(first, cells);
+  Emitter emitter(first, graph, cells, ends, program);
+  std::size_t begin = 0;
+  for (const std::size_t end : walk.ends) {
+    emitter.emit(walk.order.data() + begin, end - begin);
+    begin = end;
+  }
+  emitter.finish();
   return program;
 }
 
