@@ -24,23 +24,30 @@ _STYLES: dict[str, tuple[str, str]] = {
 }
 
 
-def save_report(path: Path, metrics: dict[str, Any]) -> None:
-    """Draw the curves of the content of a metrics.json."""
+def save_report(path: Path, metrics: dict[str, Any], over_seconds: bool = True) -> None:
+    """Draw the curves of a metrics.json; over seconds, too, if those of all methods are of one machine."""
     import matplotlib.figure
 
-    figure = matplotlib.figure.Figure(figsize=(13, 4.8), layout="constrained", dpi=110)
-    left, right = figure.subplots(1, 2, sharey=True)
+    axes = ("step", "seconds") if over_seconds else ("step",)
+    figure = matplotlib.figure.Figure(figsize=(3 + 5 * len(axes), 4.8), layout="constrained", dpi=110)
+    panels = dict(zip(axes, figure.subplots(1, len(axes), sharey=True, squeeze=False)[0], strict=True))
     results = metrics["methods"]
     for name in sorted(results, key=lambda key: -results[key]["em"]):
         points = results[name]["curve"]
         color, line = _STYLES.get(name, ("black", "-"))
         title = METHODS[name].title if name in METHODS else results[name]["method"]
         label = f"{title}: {results[name]['em']:.1f} %"
-        left.plot([p["step"] for p in points], [p["em"] for p in points], line, color=color, label=label)
-        right.plot([p["seconds"] for p in points], [p["em"] for p in points], line, color=color)
-    left.set(xlabel="steps", ylabel="held-out sets in the right order (EM), %")
-    right.set(xlabel="seconds of training steps")
-    for axis in (left, right):
+        for key, axis in panels.items():
+            axis.plot(
+                [p[key] for p in points],
+                [p["em"] for p in points],
+                line,
+                color=color,
+                label=label if key == "step" else None,
+            )
+    panels["step"].set(ylabel="held-out sets in the right order (EM), %")
+    for key, axis in panels.items():
+        axis.set(xlabel="steps" if key == "step" else "seconds of training steps")
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", fontsize=8, frameon=False, title="at the end, all held-out sets")
