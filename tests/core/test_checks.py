@@ -114,6 +114,12 @@ def test_all_finite(dtype, size):
     assert all_finite(strided[:, 0]) and not all_finite(strided[:, 1]) and not all_finite(strided)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_all_finite_goes_round_the_kernel_where_memory_is_not_strided(layout):
+    assert all_finite(torch.eye(3).to_sparse(layout=layout))
+
+
 def test_all_finite_under_a_derivative():
     found = []
     torch.func.grad(lambda x: (found.append(all_finite(x)), x.sum())[1])(torch.tensor([1.0, float("nan")]))

@@ -101,7 +101,7 @@ def _is_plain(value: torch.Tensor) -> bool:
     if type(value) is not torch.Tensor or functorch.is_functorch_wrapped_tensor(value):
         return False
     known = value.dtype is torch.float32 or value.dtype is torch.float64
-    return known and value.device.type == "cpu" and value.is_contiguous()
+    return known and value.device.type == "cpu" and value.layout is torch.strided and value.is_contiguous()
 
 
 def check_finite(call: str, value: torch.Tensor, remedy: str = "") -> None:
