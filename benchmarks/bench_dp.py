@@ -6,13 +6,13 @@ pysdtw, torch-struct, rapidfuzz and torch's own CTC loss get the same numbers as
 call of a shape; that time is shown apart, as a network calls the same shape again and again.
 """
 
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from _memory import in_a_fresh_process
 from _timing import machine, save
 
 from algonets.dp import CKY, CTC, PCFG, ProjectiveDependency, SemiMarkov, SoftDTW, edit_distance
@@ -183,28 +183,22 @@ def long_row() -> dict:
 
 MEMORY = """
 import torch
+from _memory import growth
 from algonets.dp import SemiMarkov, SoftDTW
 torch.set_num_threads(1)
-def peak():
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 def segments(steps):
     segment = torch.randn({batch}, steps, 20, 8, requires_grad=True)
     transition = torch.randn(8, 8, requires_grad=True)
     torch.autograd.grad(SemiMarkov(segment, transition).log_partition().sum(), (segment, transition))
-def warp(n):
-    distances = torch.rand(1, n, n)
-    before = peak()
+def warp(distances):
     with torch.no_grad():
         SoftDTW(distances, 0.1).value()
-    return before
-segments(4), warp(4)
-before = peak()
+segments(4), warp(torch.rand(1, 4, 4))
 if {kind!r} == "semi-Markov":
-    segments({size})
+    print(growth(lambda: segments({size})))
 else:
-    before = warp({size})
-print(peak() - before)
+    distances = torch.rand(1, {size}, {size})
+    print(growth(lambda: warp(distances)))
 """
 
 
@@ -214,9 +208,8 @@ def memory() -> list[dict]:
     jobs = [("semi-Markov", size, BATCH) for size in (250, 500, 1000)]
     jobs += [("soft-DTW", n, 1) for n in (1024, 2048, 4096)]
     for kind, size, batch in jobs:
-        code = MEMORY.format(kind=kind, size=size, batch=batch)
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        found.append({"program": kind, "size": size, "batch": batch, "MiB": round(float(run.stdout), 1)})
+        gained = in_a_fresh_process(MEMORY.format(kind=kind, size=size, batch=batch))
+        found.append({"program": kind, "size": size, "batch": batch, "MiB": gained})
     return found
 
 

@@ -13,13 +13,12 @@ recomputation, squared or not, without our conventions for edges and degenerate 
 
 import argparse
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from _memory import in_a_fresh_process
 from _timing import machine, milliseconds, save
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -69,19 +68,15 @@ def both_ways(render: Callable[[Tensor], Tensor], tri: Tensor) -> Callable[[], A
 
 
 def extra_memory(size: int) -> float:
-    """MiB that forward and backward add to a process that has rendered a small image (Linux)."""
-    code = (
-        "import sys; sys.path.insert(0, 'benchmarks'); from bench_render import *\n"
-        "torch.set_num_threads(1); tri = triangles()\n"
-        "def memory(what):\n"
-        "    lines = open('/proc/self/status').read().splitlines()\n"
-        "    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))\n"
-        "both_ways(Rasterizer(8, Logistic(1e-2)).silhouette, tri)()\n"
-        "open('/proc/self/clear_refs', 'w').write('5'); before = memory('VmRSS')\n"
-        f"both_ways(Rasterizer({size}, Logistic(1e-2)).silhouette, tri)(); print(memory('VmHWM') - before)\n"
+    """MiB that forward and backward add to a process that has rendered a small image."""
+    return in_a_fresh_process(
+        "from bench_render import *\n"
+        "from _memory import growth\n"
+        "torch.set_num_threads(1)\n"
+        "small, large = (both_ways(Rasterizer(size, Logistic(1e-2)).silhouette, triangles()) "
+        f"for size in (8, {size}))\n"
+        "small(); print(growth(large))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout)
 
 
 def once(job: Callable[[], Any]) -> float:

@@ -4,14 +4,13 @@ Install the peers first (``make bench`` does): pip install --no-deps -r benchmar
 Each section is a function that returns rows of one table.
 """
 
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 
 import diffsort
 import difftopk
 import torch
+from _memory import in_a_fresh_process
 from _timing import machine, milliseconds, save
 from torch import Tensor
 
@@ -105,27 +104,28 @@ def cross_entropies() -> list[dict]:
 
 MEMORY = """
 import torch
+from _memory import growth
 from algonets.distributions import Cauchy
 from algonets.sort import Bitonic, OddEven, soft_argsort, soft_sort
-def resident(what):
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
 torch.set_num_threads(1)
+def job(operation, x, method):
+    return lambda: torch.autograd.grad(operation(x, method).square().sum(), x)
 small = torch.randn(2, 8, requires_grad=True)
-torch.autograd.grad(soft_argsort(small, OddEven()).square().sum(), small)
-torch.autograd.grad(soft_sort(small, OddEven()).square().sum(), small)
+job(soft_argsort, small, OddEven())(), job(soft_sort, small, OddEven())()
 x = torch.randn({batch}, {n}, requires_grad=True)
 method = {method}(Cauchy(0.1))
 method.network({n})
-open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew: that of a child begins with its parent's
-before = resident("VmRSS")
-torch.autograd.grad({operation}(x, method).square().sum(), x)
-print(resident("VmHWM") - before)
+for _ in range({before}):
+    job({operation}, x, method)()
+print(growth(job({operation}, x, method)))
 """
 
 
 def memory() -> list[dict]:
-    """Growth of a process by one forward and backward pass at its peak, gradients and results included (Linux)."""
+    """Growth of a process by one forward and backward pass at its peak, gradients and results included.
+
+    The first call of a network makes its list of comparators, O(n log^2 n), which later ones share.
+    """
     jobs = [
         ("soft_argsort", "OddEven", 128, BATCH),
         ("soft_argsort", "Bitonic", 128, BATCH),
@@ -134,11 +134,9 @@ def memory() -> list[dict]:
     ]
     rows = []
     for operation, method, n, batch in jobs:
-        code = MEMORY.format(operation=operation, method=method, n=n, batch=batch)
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        rows.append(
-            {"operation": operation, "method": method, "n": n, "batch": batch, "MB": round(float(run.stdout), 1)}
-        )
+        given = {"operation": operation, "method": method, "n": n, "batch": batch}
+        first, later = (in_a_fresh_process(MEMORY.format(**given, before=before)) for before in (0, 1))
+        rows.append({**given, "MB of the first call": first, "MB of later ones": later})
     return rows
 
 
