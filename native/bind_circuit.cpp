@@ -71,7 +71,7 @@ void run(const CircuitProgram& p, const CircuitSource& source, Out<std::int32_t>
   const auto& kernel = ALGONETS_PICK(circuit);
   const std::int64_t chunks = (source.samples + 511) / 512;
   // A thread pays above about a millisecond.
-  const double work = double(chunks) * double(std::int64_t(p.operations) + 10 * p.slots) * 2;
+  const double work = double(chunks) * double(p.operations + 10 * p.slots) * 2;
   const int count = std::max(1, std::min(threads, int(work / 1e6)));
   nb::gil_scoped_release release;
   parallel_for(chunks, count, [&](int, std::int64_t lo, std::int64_t hi) { kernel.run(p, source, scores.data(), lo, hi); });

@@ -19,7 +19,7 @@ CircuitGraph simplify_circuit(std::int64_t inputs, std::int64_t gates, const std
 
 constexpr std::int64_t kCounted = 16;  // slots that are counted at a time
 
-// Level by level, in short runs of one operation; values live in slots of 512 bits that are used again. Slots are given
+// Level by level, in runs of one operation; values live in slots of 512 bits that are used again. Slots are given
 // as their first words, 8 times their numbers.
 struct CircuitProgram {
   // Operations of two or three inputs, whose code is slots of the inputs and of the output; or slots to count.
@@ -34,9 +34,9 @@ struct CircuitProgram {
   struct Group {
     std::uint32_t plane = 0;
     int planes = 0;
-    std::int64_t counted = 0;
-    std::int32_t base = 0;  // what it counts anyway
-    std::vector<std::uint32_t> plus, minus;
+    std::int64_t counted = 0;                // how many slots go into the planes
+    std::int32_t base = 0;                   // what it counts anyway
+    std::vector<std::uint32_t> plus, minus;  // of a small group: slots that count as they are, or negated
   };
   std::int64_t inputs = 0, slots = 0, values = 0, depth = 0, groups = 0, operations = 0;  // slots: values, then bit planes
   std::vector<Run> runs;

@@ -23,6 +23,16 @@ ALGONETS_INLINE void add3(bitsv& high, bitsv& low, bitsv a, bitsv b, bitsv c) {
 #endif
 }
 
+// Add a bit to planes.
+template <class Plane> ALGONETS_INLINE void carry(bitsv v, int planes, Plane plane) {
+  for (int p = 0; p < planes; ++p) {
+    bitsv& to = plane(p);
+    const bitsv next = to & v;
+    to ^= v;
+    v = next;
+  }
+}
+
 // Slots of W words from `base` on; lists name their first words by a slot of 8.
 template <int W> class Slots {
  public:
@@ -64,16 +74,6 @@ template <int W> class Slots {
  private:
   char* base_;
 };
-
-// Add a bit to planes.
-template <class Plane> ALGONETS_INLINE void carry(bitsv v, int planes, Plane plane) {
-  for (int p = 0; p < planes; ++p) {
-    bitsv& to = plane(p);
-    const bitsv next = to & v;
-    to ^= v;
-    v = next;
-  }
-}
 
 // Add the counts of one piece to one number a sample.
 template <class Plane> void add_planes(int planes, Plane plane, std::int32_t* totals) {

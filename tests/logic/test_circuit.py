@@ -166,7 +166,7 @@ def test_wide_circuits_and_many_threads():
 
 
 @needs_native
-def test_groups_of_more_than_a_segment():
+def test_a_group_of_many_outputs():
     wiring = torch.randint(30, (2, 20_000), generator=seeded())
     net = Sequential(LogicLayer(30, 20_000, initialization="normal", wiring=wiring), GroupSum(1, 1.0))
     x = torch.rand(70, 30, generator=seeded(1)).round()

@@ -24,27 +24,23 @@ _STYLES: dict[str, tuple[str, str]] = {
 }
 
 
-def save_report(path: Path, metrics: dict[str, Any], over_seconds: bool = True) -> None:
-    """Draw the curves of a metrics.json; over seconds, too, if those of all methods are of one machine."""
+def save_report(path: Path, metrics: dict[str, Any]) -> None:
+    """Draw the curves of the content of a metrics.json, over seconds if all methods have them."""
     import matplotlib.figure
 
-    axes = ("step", "seconds") if over_seconds else ("step",)
-    figure = matplotlib.figure.Figure(figsize=(3 + 5 * len(axes), 4.8), layout="constrained", dpi=110)
-    panels = dict(zip(axes, figure.subplots(1, len(axes), sharey=True, squeeze=False)[0], strict=True))
     results = metrics["methods"]
+    timed = all("seconds" in point for result in results.values() for point in result["curve"])
+    keys = ("step", "seconds") if timed else ("step",)
+    figure = matplotlib.figure.Figure(figsize=(3 + 5 * len(keys), 4.8), layout="constrained", dpi=110)
+    panels = dict(zip(keys, figure.subplots(1, len(keys), sharey=True, squeeze=False)[0], strict=True))
     for name in sorted(results, key=lambda key: -results[key]["em"]):
         points = results[name]["curve"]
         color, line = _STYLES.get(name, ("black", "-"))
         title = METHODS[name].title if name in METHODS else results[name]["method"]
         label = f"{title}: {results[name]['em']:.1f} %"
         for key, axis in panels.items():
-            axis.plot(
-                [p[key] for p in points],
-                [p["em"] for p in points],
-                line,
-                color=color,
-                label=label if key == "step" else None,
-            )
+            shown = label if key == "step" else None
+            axis.plot([p[key] for p in points], [p["em"] for p in points], line, color=color, label=shown)
     panels["step"].set(ylabel="held-out sets in the right order (EM), %")
     for key, axis in panels.items():
         axis.set(xlabel="steps" if key == "step" else "seconds of training steps")
